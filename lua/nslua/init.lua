@@ -1,0 +1,37 @@
+-- SPDX-License-Identifier: MIT
+-- The facade: every primitive, and every composite by name. A composite's
+-- module is loaded when one of its names is first used.
+
+local sys = require "nslua.sys"
+
+-- name -> the module that has it
+local lazy = {
+  try = "nslua.core", trace = "nslua.core",
+}
+
+-- method -> the module that adds it, for each handle type
+local lazy_methods = {
+  Proc = {}, Ns = {}, Fd = {},
+}
+
+local ns = sys.primitives
+
+local function resolve(t, name)
+  local module = lazy[name]
+  if not module then return nil end
+  local value = require(module)[name]
+  rawset(t, name, value)
+  return value
+end
+
+for type_name, names in pairs(lazy_methods) do
+  setmetatable(sys.methods[type_name] or {}, { __index = function(methods, name)
+    local module = names[name]
+    if not module then return nil end
+    local method = require(module).methods[type_name][name]
+    rawset(methods, name, method)
+    return method
+  end })
+end
+
+return setmetatable(ns, { __index = resolve })

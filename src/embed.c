@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * embed.c - takes the Lua files and the reaper's ELF image into the binary.
+ * build/embed.inc has one line FILE(id, module, path) for each of them.
+ */
+#include "embed.h"
+
+#include <stddef.h>
+
+#define INCBIN(id, path)                                                       \
+  __asm__(".section .rodata\n"                                                 \
+          ".balign 16\n"                                                       \
+          ".globl " #id "\n.hidden " #id "\n" #id ":\n"                        \
+          ".incbin \"" path "\"\n"                                             \
+          ".globl " #id "_end\n.hidden " #id "_end\n" #id "_end:\n"            \
+          ".byte 0\n"                                                          \
+          ".previous\n");
+
+#pragma GCC visibility push(hidden)
+INCBIN(reaper_image, "build/reaper")
+
+#define FILE(id, module, path)                                                 \
+  INCBIN(embedded_##id, path)                                                  \
+  extern const char embedded_##id[], embedded_##id##_end[];
+#include "embed.inc"
+#undef FILE
+
+#define FILE(id, module, path)                                                 \
+  {path, module, embedded_##id, embedded_##id##_end},
+const Embedded embedded_files[] = {
+#include "embed.inc"
+  {NULL, NULL, NULL, NULL},
+};
+#pragma GCC visibility pop

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * handle.c - userdata that own a descriptor: Fd, Ns, Proc. The userdata comes
+ * first, the descriptor second, so that a Lua error cannot leak one. A handle
+ * belongs to one process: after a fork the child may close its copy of the
+ * descriptor, and that is all its copy of the handle does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "lib.h"
+
+/* -- whose handle is it? ---------------------------------------------------- */
+
+/* Not getpid(): parent and child may both be PID 1, each in its namespace. */
+static unsigned generation;
+
+unsigned lib_generation(void) { return generation; }
+
+void lib_forked(void) { generation++; }
+
+/* Forks that we do not make ourselves (the host program's) count too. */
+static void watch_forks(void) { pthread_atfork(NULL, NULL, lib_forked); }
+
+bool lib_mine(const lib_Fd *handle) {
+  return handle->generation == generation;
+}
+
+void lib_close(lib_Fd *handle) {
+  int fd = handle->fd;
+  handle->fd = -1;
+  if (fd >= 0)
+    close(fd); /* never tried again: Linux frees the number in any case */
+}
+
+/* -- making and checking ---------------------------------------------------- */
+
+static void *new_handle(lua_State *L, size_t size, int uservalues,
+                        const char *type) {
+  lib_Fd *h = lua_newuserdatauv(L, size, uservalues);
+  memset(h, 0, size);
+  h->fd = -1;
+  h->generation = generation;
+  luaL_setmetatable(L, type);
+  return h;
+}
+
+lib_Fd *lib_newfd(lua_State *L) {
+  return new_handle(L, sizeof(lib_Fd), 0, LIB_FD);
+}
+
+lib_Ns *lib_newns(lua_State *L) {
+  return new_handle(L, sizeof(lib_Ns), 0, LIB_NS);
+}
+
+lib_Proc *lib_newproc(lua_State *L) {
+  lib_Proc *proc = new_handle(L, sizeof(lib_Proc), 1, LIB_PROC);
+  proc->report_fd = -1;
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, 1);
+  return proc;
+}
+
+static void *check_open(lua_State *L, int arg, const char *type) {
+  lib_Fd *h = luaL_checkudata(L, arg, type);
+  if (h->fd < 0)
+    luaL_argerror(L, arg, "the handle is closed");
+  return h;
+}
+
+lib_Fd *lib_checkfdhandle(lua_State *L, int arg) {
+  return check_open(L, arg, LIB_FD);
+}
+
+lib_Ns *lib_checkns(lua_State *L, int arg) {
+  return check_open(L, arg, LIB_NS);
+}
+
+lib_Proc *lib_checkproc(lua_State *L, int arg) {
+  return luaL_checkudata(L, arg, LIB_PROC);
+}
+
+int lib_checkfd(lua_State *L, int arg) {
+  static const char *const types[] = {LIB_FD, LIB_NS, LIB_PROC};
+  if (lua_isinteger(L, arg))
+    return lib_checkint(L, arg, 0, 0x7fffffff);
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (luaL_testudata(L, arg, types[i]) != NULL)
+      return ((lib_Fd *)check_open(L, arg, types[i]))->fd;
+  luaL_Stream *file = luaL_testudata(L, arg, LUA_FILEHANDLE);
+  if (file != NULL && file->closef != NULL)
+    return fileno(file->f);
+  return luaL_typeerror(L, arg, "Fd");
+}
+
+pid_t lib_checkpid(lua_State *L, int arg) {
+  if (lua_type(L, arg) == LUA_TNUMBER)
+    return lib_checkint(L, arg, 1, 0x7fffffff);
+  lib_Proc *proc = luaL_testudata(L, arg, LIB_PROC);
+  if (proc == NULL)
+    return luaL_typeerror(L, arg, "Proc or pid");
+  if (proc->h.fd < 0 || proc->state != LIB_RUNNING)
+    luaL_argerror(L, arg, "the process has ended");
+  return proc->pid;
+}
+
+int lib_checkpidfd(lua_State *L, int arg) {
+  lib_Proc *proc = luaL_testudata(L, arg, LIB_PROC);
+  if (proc != NULL)
+    return ((lib_Fd *)check_open(L, arg, LIB_PROC))->fd;
+  pid_t pid = lib_checkpid(L, arg);
+  lib_Fd *h = lib_newfd(L);
+  h->fd = (int)lib_check(L, syscall(SYS_pidfd_open, pid, 0), "pidfd_open",
+                         "dd", (int)pid, 0);
+  return h->fd;
+}
+
+/* -- which namespace is it? ------------------------------------------------- */
+
+bool lib_identify(lib_Ns *ns) {
+  struct statfs fs;
+  struct stat st;
+  if (fstatfs(ns->h.fd, &fs) == -1 || fstat(ns->h.fd, &st) == -1)
+    return false;
+  if (fs.f_type != NSFS_MAGIC && fs.f_type != PROC_SUPER_MAGIC) {
+    errno = EINVAL;
+    return false;
+  }
+  int type = ioctl(ns->h.fd, NS_GET_NSTYPE);
+  if (type == -1) {
+    errno = EINVAL;
+    return false;
+  }
+  ns->type = type;
+  ns->dev = st.st_dev;
+  ns->ino = st.st_ino;
+  return true;
+}
+
+/* -- handle types ------------------------------------------------------------ */
+
+/* handle[key]: a property, else a method, else what Lua keeps with it */
+static int handle_index(lua_State *L) {
+  lua_CFunction get = lua_tocfunction(L, lua_upvalueindex(2));
+  lua_settop(L, 2);
+  if (get != NULL) {
+    int n = get(L);
+    if (n > 0)
+      return n;
+    lua_settop(L, 2);
+  }
+  lua_pushvalue(L, 2);
+  if (lua_gettable(L, lua_upvalueindex(1)) != LUA_TNIL)
+    return 1;
+  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE)
+    return 0;
+  lua_pushvalue(L, 2);
+  lua_rawget(L, -2);
+  return 1;
+}
+
+/* Lua adds methods through sys.methods[name] and reads what a handle keeps
+   through sys.fields(handle). */
+static int sys_fields(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TUSERDATA);
+  if (lua_getiuservalue(L, 1, 1) != LUA_TTABLE)
+    luaL_argerror(L, 1, "the handle keeps no fields");
+  return 1;
+}
+
+/* The name "nslua.Proc" is known to Lua as "Proc".
+   [methods] -> [methods] */
+static void publish_methods(lua_State *L, const char *name) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, "nslua.methods");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, strrchr(name, '.') + 1);
+  lua_pop(L, 1);
+}
+
+void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
+                 const luaL_Reg *methods, lua_CFunction get) {
+  if (!luaL_newmetatable(L, name)) {
+    lua_pop(L, 1);
+    return;
+  }
+  luaL_setfuncs(L, metamethods, 0);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  publish_methods(L, name);
+  lua_pushcfunction(L, get);
+  lua_pushcclosure(L, handle_index, 2);
+  lua_setfield(L, -2, "__index");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__metatable"); /* scripts cannot take it apart */
+  lua_pop(L, 1);
+}
+
+static const luaL_Reg funcs[] = {
+  {"fields", sys_fields},
+  {NULL, NULL},
+};
+
+void handle_open(lua_State *L) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, watch_forks);
+  luaL_setfuncs(L, funcs, 0);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, "nslua.methods");
+  lua_setfield(L, -2, "methods");
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lib.h - the page that every domain file shares: how an error is raised,
+ * what a handle is, how arguments are read. A domain file includes this,
+ * kernel.h and system headers, never another domain's header.
+ */
+#ifndef NSLUA_LIB_H
+#define NSLUA_LIB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/* -- the result of a system call ------------------------------------------
+ *
+ * A binding ends in one expression that makes the call and judges it:
+ *
+ *     return lib_done(L, chroot(path), "chroot", "s", path);
+ *
+ * -1 raises the error object with errno, the call's name and its arguments;
+ * anything else is success. The same words feed ns.trace(). The format has
+ * one letter for each argument of the call:
+ *
+ *     s  const char *         a string, quoted ("NULL" for a null pointer)
+ *     S  const char *         the same, but secret: only its length is shown
+ *     r  const char *         a word to show as it is
+ *     d  int                  a decimal number
+ *     l  long                 a long decimal number
+ *     o  unsigned             an octal mode
+ *     n  int                  CLONE_NEW* bits
+ *     w  const lib_Word *, unsigned long   bits of that set
+ *     v  const char *const *  an argument vector
+ */
+long lib_check(lua_State *L, long result, const char *call, const char *fmt,
+               ...);
+int lib_done(lua_State *L, long result, const char *call, const char *fmt,
+             ...);
+/* Raises for an errno that is known already. Does not return. */
+_Noreturn void lib_fail(lua_State *L, int error_number, const char *call,
+                        const char *fmt, ...);
+/* Raises for a call that somebody else made (a child, a library): `args` is
+   shown as it is; `step` (may be NULL) names what it was part of. */
+_Noreturn void lib_fail_text(lua_State *L, int error_number, const char *call,
+                             const char *args, const char *step);
+/* Pushes such an error object without raising it. */
+void lib_pusherror(lua_State *L, int error_number, const char *call,
+                   const char *args);
+const char *lib_errno_name(int error_number);
+/* Reports a line of trace that did not come through lib_check. */
+void lib_trace_text(lua_State *L, const char *line);
+bool lib_tracing(void);
+/* nslua.sys.trace(fn | nil): who gets the lines. */
+int lib_settrace(lua_State *L);
+
+/* A blocking call came back with EINTR or its time slice ended: lets a
+   pending hook of the host (Ctrl-C) raise its error. */
+void lib_interrupt_point(lua_State *L);
+
+/* -- words for bits --------------------------------------------------------
+ * Sets end with a null word. The first entry for a bit is the one shown. */
+typedef struct lib_Word {
+  const char *word;    /* "ro" */
+  unsigned long bits;  /* MS_RDONLY */
+  const char *name;    /* "MS_RDONLY" */
+} lib_Word;
+
+/* "ro,nosuid", {"ro", "nosuid"}, "MS_RDONLY", an integer; nil is 0. */
+unsigned long lib_checkflags(lua_State *L, int arg, const lib_Word *set);
+/* One word of the set, or an integer. */
+unsigned long lib_checkword(lua_State *L, int arg, const lib_Word *set);
+/* Looks one word up; false when the set lacks it. */
+bool lib_findword(const lib_Word *set, const char *word, size_t length,
+                  unsigned long *bits);
+void lib_addflags(luaL_Buffer *B, unsigned long bits, const lib_Word *set);
+/* Pushes the word for exactly these bits, or the number. */
+void lib_pushword(lua_State *L, unsigned long bits, const lib_Word *set);
+/* The word of the set that `word` may have meant, or NULL. */
+const char *lib_nearest(const char *word, const lib_Word *set);
+/* Raises "unknown WHAT 'word' (did you mean ...?)" as an argument error. */
+_Noreturn void lib_unknown(lua_State *L, int arg, const char *what,
+                           const char *word, const lib_Word *set);
+
+extern const lib_Word lib_nstypes[]; /* the words of /proc/PID/ns */
+extern const lib_Word lib_signals[];
+#define LIB_NSCOUNT 8
+extern const int lib_nsflags[LIB_NSCOUNT]; /* in the order of lib_nstypes */
+
+const char *lib_nsword(int type);        /* CLONE_NEWUTS -> "uts" */
+int lib_checknstype(lua_State *L, int arg);
+int lib_checksignal(lua_State *L, int arg, int fallback);
+
+/* -- arguments ------------------------------------------------------------- */
+/* A path or name for the kernel: a string without NUL. */
+const char *lib_checkpath(lua_State *L, int arg);
+const char *lib_optpath(lua_State *L, int arg, const char *fallback);
+/* An integer that fits `int`, between low and high. */
+int lib_checkint(lua_State *L, int arg, lua_Integer low, lua_Integer high);
+/* Seconds as a number -> milliseconds, -1 when absent. */
+int lib_optmilliseconds(lua_State *L, int arg);
+/* Appends s as a Lua string literal; no control byte survives. */
+void lib_addquoted(luaL_Buffer *B, const char *s, size_t length);
+/* Pushes s with control bytes and broken UTF-8 shown as \xNN. */
+const char *lib_pushclean(lua_State *L, const char *s, size_t length);
+/* Memory that lives as long as its userdata on the stack. */
+void *lib_scratch(lua_State *L, size_t size);
+
+/* Tables as C vectors, with what they point into. Both push two values. */
+const char **lib_pushvector(lua_State *L, int arg, const char *what);
+const char **lib_pushenvironment(lua_State *L, int arg);
+
+/* -- handles ---------------------------------------------------------------
+ * A handle is a userdata made *before* its resource, closed (-1) until then.
+ * It belongs to the process that made it: in a forked child closing it only
+ * closes the descriptor. All three begin with lib_Fd. */
+typedef struct lib_Fd {
+  int fd;
+  unsigned generation;
+} lib_Fd;
+
+typedef struct lib_Ns {
+  lib_Fd h;
+  int type; /* CLONE_NEW* */
+  dev_t dev;
+  ino_t ino;
+} lib_Ns;
+
+enum { LIB_RUNNING, LIB_EXITED, LIB_SIGNALED };
+
+typedef struct lib_Proc {
+  lib_Fd h;      /* the pidfd */
+  pid_t pid;     /* as its maker sees it */
+  int report_fd; /* where a reaper tells what became of its program, or -1 */
+  bool owned;    /* our child: close kills and reaps */
+  bool bound;    /* ends with its handle, when collected too (boxes) */
+  int state;     /* LIB_RUNNING ... */
+  int code;      /* exit code or signal */
+} lib_Proc;
+
+#define LIB_FD "nslua.Fd"
+#define LIB_NS "nslua.Ns"
+#define LIB_PROC "nslua.Proc"
+#define LIB_MOUNT "nslua.Mount"
+
+/* Push a closed handle; the caller then opens into it. */
+lib_Fd *lib_newfd(lua_State *L);
+lib_Ns *lib_newns(lua_State *L);
+lib_Proc *lib_newproc(lua_State *L); /* uservalue 1: a table for Lua */
+
+/* An open handle or an argument error ("closed handle" included). */
+lib_Fd *lib_checkfdhandle(lua_State *L, int arg);
+lib_Ns *lib_checkns(lua_State *L, int arg);
+lib_Proc *lib_checkproc(lua_State *L, int arg);
+/* A descriptor number: an open Fd, Ns or Proc, or an integer. */
+int lib_checkfd(lua_State *L, int arg);
+/* A pid > 0 or a Proc that is not reaped. */
+pid_t lib_checkpid(lua_State *L, int arg);
+/* The pidfd of a Proc, or one opened for a pid: then a handle that holds it
+   is pushed (nothing is pushed for a Proc). */
+int lib_checkpidfd(lua_State *L, int arg);
+/* Reads the identity of the open namespace descriptor in ns->h.fd; false
+   with errno when it is no namespace. Fills type when it is 0. */
+bool lib_identify(lib_Ns *ns);
+
+bool lib_mine(const lib_Fd *handle);
+void lib_close(lib_Fd *handle);
+/* The number of forks between the process that loaded nslua and this one. */
+unsigned lib_generation(void);
+void lib_forked(void);
+
+/* Runs the function and arguments on top of the stack in a fresh child:
+   traceback on stderr, flush, _exit. */
+_Noreturn void proc_run_and_exit(lua_State *L, int nargs);
+
+/* -- registration ---------------------------------------------------------- */
+/* Makes a handle type. `get` answers properties (handle at 1, key at 2,
+   returns 0 when it has none); then come methods, then the uservalue.
+   Lua code adds methods through nslua.sys.methods[name]. */
+void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
+                 const luaL_Reg *methods, lua_CFunction get);
+
+/* Every domain adds its functions to the table on top of the stack. */
+void lib_open(lua_State *L);
+void handle_open(lua_State *L);
+void ns_open(lua_State *L);
+void proc_open(lua_State *L);
+void clone_open(lua_State *L);
+void tty_open(lua_State *L);
+void mount_open(lua_State *L);
+void cred_open(lua_State *L);
+void uts_open(lua_State *L);
+void file_open(lua_State *L);
+void idmap_open(lua_State *L);
+void scan_open(lua_State *L);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * open.c - makes nslua known to a Lua state. Every Lua module and lesson is
+ * embedded in the program (a process that has changed its root can still
+ * require them); package.preload finds them. NSLUA_DEV=DIR reads them from
+ * the source tree DIR instead, so that an edit needs no build.
+ */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "embed.h"
+#include "lib.h"
+#include "nslua.h"
+
+/* -- embedded files ---------------------------------------------------------- */
+
+static const Embedded *find_embedded(const char *path) {
+  for (const Embedded *e = embedded_files; e->path != NULL; e++)
+    if (strcmp(e->path, path) == 0)
+      return e;
+  return NULL;
+}
+
+/* Pushes the text of an embedded file, or nothing and returns false. */
+static bool push_text(lua_State *L, const char *path) {
+  const char *tree = getenv("NSLUA_DEV");
+  const Embedded *e = find_embedded(path);
+  if (tree != NULL && *tree != '\0') {
+    luaL_Buffer B;
+    size_t n;
+    FILE *f = fopen(lua_pushfstring(L, "%s/%s", tree, path), "re");
+    lua_pop(L, 1);
+    if (f != NULL) {
+      luaL_buffinit(L, &B);
+      while ((n = fread(luaL_prepbuffer(&B), 1, LUAL_BUFFERSIZE, f)) > 0)
+        luaL_addsize(&B, n);
+      fclose(f);
+      luaL_pushresult(&B);
+      return true;
+    }
+  }
+  if (e != NULL)
+    lua_pushlstring(L, e->text, (size_t)(e->end - e->text));
+  return e != NULL;
+}
+
+/* "nslua.box" -> "lua/nslua/box.lua", "nslua" -> "lua/nslua/init.lua" */
+static const char *push_path(lua_State *L, const char *module) {
+  const char *path = luaL_gsub(L, module, ".", "/");
+  if (strcmp(module, "nslua") == 0)
+    return lua_pushliteral(L, "lua/nslua/init.lua");
+  lua_pushfstring(L, "lua/%s.lua", path);
+  if (find_embedded(lua_tostring(L, -1)) == NULL) /* a folder's init.lua */
+    lua_pushfstring(L, "lua/%s/init.lua", path);
+  return lua_tostring(L, -1);
+}
+
+/* What package.preload holds for each module: loads and runs its text. */
+static int embedded_loader(lua_State *L) {
+  const char *module = luaL_checkstring(L, 1);
+  const char *path = push_path(L, module);
+  lua_pushfstring(L, "@%s", path + strlen("lua/"));
+  if (!push_text(L, path))
+    return luaL_error(L, "module '%s' is not embedded", module);
+  if (luaL_loadbufferx(L, lua_tostring(L, -1), lua_rawlen(L, -1),
+                       lua_tostring(L, -2), "t") != LUA_OK)
+    return lua_error(L);
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+/* nslua.sys.embedded([path]) -> text | nil, or the list of all paths */
+static int sys_embedded(lua_State *L) {
+  if (!lua_isnoneornil(L, 1))
+    return push_text(L, luaL_checkstring(L, 1));
+  lua_newtable(L);
+  for (int i = 0; embedded_files[i].path != NULL; i++) {
+    lua_pushstring(L, embedded_files[i].path);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+/* -- shared objects of our own: nslua/fetch.so and its like -------------------- */
+
+/* Pushes the folder that holds the program or the library that this is. */
+static void push_home(lua_State *L) {
+  char exe[4096];
+  Dl_info info;
+  const char *file = exe;
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+  exe[n > 0 ? n : 0] = '\0';
+  if (dladdr((void *)embedded_files, &info) != 0 &&
+      strstr(info.dli_fname, ".so") != NULL)
+    file = info.dli_fname;
+  const char *slash = strrchr(file, '/');
+  lua_pushlstring(L, file, slash ? (size_t)(slash - file) : 0);
+}
+
+/* nslua.sys.library_paths() -> where a shared object of ours may stand:
+   beside a library, in a checkout, beside the program, installed */
+static int sys_library_paths(lua_State *L) {
+  static const char *const below[] = {"/nslua/?.so", "/build/nslua/?.so",
+                                      "/?.so", "/../lib/nslua/?.so"};
+  push_home(L);
+  lua_newtable(L);
+  for (int i = 0; i < (int)(sizeof below / sizeof *below); i++) {
+    lua_pushfstring(L, "%s%s", lua_tostring(L, 1), below[i]);
+    lua_rawseti(L, 2, i + 1);
+  }
+  return 1;
+}
+
+static const luaL_Reg funcs[] = {
+  {"embedded", sys_embedded},
+  {"library_paths", sys_library_paths},
+  {NULL, NULL},
+};
+
+/* -- entry points --------------------------------------------------------------- */
+
+/* require "nslua.sys": what Lua modules of ours need from C; its field
+   `primitives` is the table that becomes `ns`. */
+static int luaopen_nslua_sys(lua_State *L) {
+  static void (*const domains[])(lua_State *) = {
+    ns_open,    proc_open, clone_open, tty_open,   file_open,
+    mount_open, cred_open, uts_open,   idmap_open, scan_open,
+  };
+  luaL_checkversion(L);
+  lua_settop(L, 0);
+  lua_newtable(L);
+  luaL_setfuncs(L, funcs, 0);
+  lib_open(L);
+  handle_open(L);
+  lua_createtable(L, 0, 128);
+  for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
+    domains[i](L);
+    lua_settop(L, 2);
+  }
+  lua_setfield(L, 1, "primitives");
+  return 1;
+}
+
+void nslua_openlibs(lua_State *L) {
+  luaL_checkstack(L, 6, "nslua");
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  for (const Embedded *e = embedded_files; e->path != NULL; e++)
+    if (e->module != NULL) {
+      lua_pushcfunction(L, embedded_loader);
+      lua_setfield(L, -2, e->module);
+    }
+  lua_pushcfunction(L, luaopen_nslua_sys);
+  lua_setfield(L, -2, "nslua.sys");
+  lua_pop(L, 1);
+}
+
+/* require "nslua" in a stock Lua that found nslua.so on package.cpath */
+int luaopen_nslua(lua_State *L) {
+  nslua_openlibs(L);
+  lua_pushcfunction(L, embedded_loader);
+  lua_pushliteral(L, "nslua");
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+unsigned nslua_forked(void) { return lib_generation(); }

@@ -1,0 +1,2 @@
+void _start(void);
+void _start(void) { for (;;) ; }

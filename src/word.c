@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * word.c - constants as words and arguments as C values. Flags are the words
+ * of mount(8) and of the man pages; a typo is answered with the nearest one.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "lib.h"
+
+/* The words of /proc/PID/ns first, in the order that tables show them. */
+const lib_Word lib_nstypes[] = {
+  {"user", CLONE_NEWUSER, "CLONE_NEWUSER"},
+  {"mnt", CLONE_NEWNS, "CLONE_NEWNS"},
+  {"pid", CLONE_NEWPID, "CLONE_NEWPID"},
+  {"uts", CLONE_NEWUTS, "CLONE_NEWUTS"},
+  {"ipc", CLONE_NEWIPC, "CLONE_NEWIPC"},
+  {"net", CLONE_NEWNET, "CLONE_NEWNET"},
+  {"cgroup", CLONE_NEWCGROUP, "CLONE_NEWCGROUP"},
+  {"time", CLONE_NEWTIME, "CLONE_NEWTIME"},
+  {"mount", CLONE_NEWNS, "CLONE_NEWNS"},
+  {"network", CLONE_NEWNET, "CLONE_NEWNET"},
+  {"newns", CLONE_NEWNS, "CLONE_NEWNS"},
+  {"newuser", CLONE_NEWUSER, "CLONE_NEWUSER"},
+  {"newpid", CLONE_NEWPID, "CLONE_NEWPID"},
+  {"newuts", CLONE_NEWUTS, "CLONE_NEWUTS"},
+  {"newipc", CLONE_NEWIPC, "CLONE_NEWIPC"},
+  {"newnet", CLONE_NEWNET, "CLONE_NEWNET"},
+  {"newcgroup", CLONE_NEWCGROUP, "CLONE_NEWCGROUP"},
+  {"newtime", CLONE_NEWTIME, "CLONE_NEWTIME"},
+  {NULL, 0, NULL},
+};
+
+const int lib_nsflags[LIB_NSCOUNT] = {
+  CLONE_NEWUSER, CLONE_NEWNS,  CLONE_NEWPID,    CLONE_NEWUTS,
+  CLONE_NEWIPC,  CLONE_NEWNET, CLONE_NEWCGROUP, CLONE_NEWTIME,
+};
+
+#define SIGNAL(word) {#word, SIG##word, "SIG" #word}
+const lib_Word lib_signals[] = {
+  SIGNAL(HUP),  SIGNAL(INT),    SIGNAL(QUIT), SIGNAL(ILL),   SIGNAL(TRAP),
+  SIGNAL(ABRT), SIGNAL(BUS),    SIGNAL(FPE),  SIGNAL(KILL),  SIGNAL(USR1),
+  SIGNAL(SEGV), SIGNAL(USR2),   SIGNAL(PIPE), SIGNAL(ALRM),  SIGNAL(TERM),
+  SIGNAL(CHLD), SIGNAL(CONT),   SIGNAL(STOP), SIGNAL(TSTP),  SIGNAL(TTIN),
+  SIGNAL(TTOU), SIGNAL(URG),    SIGNAL(XCPU), SIGNAL(XFSZ),  SIGNAL(VTALRM),
+  SIGNAL(PROF), SIGNAL(WINCH),  SIGNAL(IO),   SIGNAL(PWR),   SIGNAL(SYS),
+  {NULL, 0, NULL},
+};
+
+#define E(name) {name, #name}
+static const struct {
+  int number;
+  const char *name;
+} errno_names[] = {
+  E(EPERM),        E(ENOENT),          E(ESRCH),         E(EINTR),
+  E(EIO),          E(ENXIO),           E(E2BIG),         E(ENOEXEC),
+  E(EBADF),        E(ECHILD),          E(EAGAIN),        E(ENOMEM),
+  E(EACCES),       E(EFAULT),          E(ENOTBLK),       E(EBUSY),
+  E(EEXIST),       E(EXDEV),           E(ENODEV),        E(ENOTDIR),
+  E(EISDIR),       E(EINVAL),          E(ENFILE),        E(EMFILE),
+  E(ENOTTY),       E(ETXTBSY),         E(EFBIG),         E(ENOSPC),
+  E(ESPIPE),       E(EROFS),           E(EMLINK),        E(EPIPE),
+  E(EDOM),         E(ERANGE),          E(EDEADLK),       E(ENAMETOOLONG),
+  E(ENOLCK),       E(ENOSYS),          E(ENOTEMPTY),     E(ELOOP),
+  E(ENODATA),      E(ETIME),           E(ENOLINK),       E(EPROTO),
+  E(EBADMSG),      E(EOVERFLOW),       E(EBADFD),        E(EILSEQ),
+  E(EUSERS),       E(ENOTSOCK),        E(EDESTADDRREQ),  E(EMSGSIZE),
+  E(EPROTOTYPE),   E(ENOPROTOOPT),     E(EPROTONOSUPPORT),
+  E(ESOCKTNOSUPPORT), E(EOPNOTSUPP),   E(EPFNOSUPPORT),  E(EAFNOSUPPORT),
+  E(EADDRINUSE),   E(EADDRNOTAVAIL),   E(ENETDOWN),      E(ENETUNREACH),
+  E(ECONNABORTED), E(ECONNRESET),      E(ENOBUFS),       E(EISCONN),
+  E(ENOTCONN),     E(ESHUTDOWN),       E(ETIMEDOUT),     E(ECONNREFUSED),
+  E(EHOSTDOWN),    E(EHOSTUNREACH),    E(EALREADY),      E(EINPROGRESS),
+  E(ESTALE),       E(EDQUOT),          E(ECANCELED),     E(EKEYREJECTED),
+  E(ENOKEY),       E(ERESTART),        E(ENOTUNIQ),      E(EREMOTE),
+};
+
+const char *lib_errno_name(int error_number) {
+  for (size_t i = 0; i < sizeof errno_names / sizeof *errno_names; i++)
+    if (errno_names[i].number == error_number)
+      return errno_names[i].name;
+  return "errno";
+}
+
+/* -- words ------------------------------------------------------------------ */
+
+static bool same_word(const char *a, const char *b, size_t length) {
+  return strlen(a) == length && strncasecmp(a, b, length) == 0;
+}
+
+bool lib_findword(const lib_Word *set, const char *word, size_t length,
+                  unsigned long *bits) {
+  for (; set->word != NULL; set++)
+    if (same_word(set->word, word, length) ||
+        same_word(set->name, word, length)) {
+      *bits = set->bits;
+      return true;
+    }
+  return false;
+}
+
+void lib_addflags(luaL_Buffer *B, unsigned long bits, const lib_Word *set) {
+  char rest[32];
+  const char *separator = "";
+  if (bits == 0)
+    luaL_addchar(B, '0');
+  for (; set->word != NULL; set++) {
+    if (set->bits == 0 || (bits & set->bits) != set->bits)
+      continue;
+    luaL_addstring(B, separator);
+    luaL_addstring(B, set->name);
+    separator = "|";
+    bits &= ~set->bits;
+  }
+  if (bits == 0)
+    return;
+  luaL_addstring(B, separator);
+  snprintf(rest, sizeof rest, "%#lx", bits);
+  luaL_addstring(B, rest);
+}
+
+void lib_pushword(lua_State *L, unsigned long bits, const lib_Word *set) {
+  for (; set->word != NULL; set++)
+    if (set->bits == bits) {
+      lua_pushstring(L, set->word);
+      return;
+    }
+  lua_pushinteger(L, (lua_Integer)bits);
+}
+
+/* Edit distance with swaps of neighbours, for short words only. */
+enum { LONGEST = 24 };
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+static int distance(const char *a, size_t na, const char *b, size_t nb) {
+  int d[LONGEST + 1][LONGEST + 1];
+  for (size_t i = 0; i <= na; i++)
+    d[i][0] = (int)i;
+  for (size_t j = 0; j <= nb; j++)
+    d[0][j] = (int)j;
+  for (size_t i = 1; i <= na; i++)
+    for (size_t j = 1; j <= nb; j++) {
+      int change = (a[i - 1] | 32) != (b[j - 1] | 32);
+      d[i][j] = smaller(smaller(d[i - 1][j], d[i][j - 1]) + 1,
+                        d[i - 1][j - 1] + change);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = smaller(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  return d[na][nb];
+}
+
+const char *lib_nearest(const char *word, const lib_Word *set) {
+  const char *best = NULL;
+  size_t length = strlen(word);
+  int limit = length <= 3 ? 2 : 3;
+  if (length == 0 || length > LONGEST)
+    return NULL;
+  for (; set->word != NULL; set++) {
+    size_t n = strlen(set->word);
+    int d = n > LONGEST ? LONGEST : distance(word, length, set->word, n);
+    if (d < limit && d < (int)n) {
+      limit = d;
+      best = set->word;
+    }
+  }
+  return best;
+}
+
+_Noreturn void lib_unknown(lua_State *L, int arg, const char *what,
+                           const char *word, const lib_Word *set) {
+  const char *near = lib_nearest(word, set);
+  luaL_Buffer B;
+  luaL_buffinit(L, &B);
+  lib_addquoted(&B, word, strnlen(word, 64));
+  luaL_pushresult(&B);
+  if (near != NULL)
+    lua_pushfstring(L, "unknown %s %s (did you mean \"%s\"?)", what,
+                    lua_tostring(L, -1), near);
+  else
+    lua_pushfstring(L, "unknown %s %s", what, lua_tostring(L, -1));
+  luaL_argerror(L, arg, lua_tostring(L, -1));
+  __builtin_unreachable();
+}
+
+/* The bits of one run of words "ro,nosuid"; arg is named in errors. */
+static unsigned long words_to_bits(lua_State *L, int arg, const char *s,
+                                   const lib_Word *set) {
+  unsigned long bits = 0, one;
+  while (*s != '\0') {
+    size_t n = strcspn(s, ", |\t");
+    if (n > 0 && !lib_findword(set, s, n, &one)) {
+      lua_pushlstring(L, s, n);
+      lib_unknown(L, arg, "flag", lua_tostring(L, -1), set);
+    }
+    if (n > 0)
+      bits |= one;
+    s += n;
+    s += strspn(s, ", |\t");
+  }
+  return bits;
+}
+
+static unsigned long flag_value(lua_State *L, int arg, int index,
+                                const lib_Word *set) {
+  if (lua_isinteger(L, index) && lua_tointeger(L, index) >= 0)
+    return (unsigned long)lua_tointeger(L, index);
+  if (lua_type(L, index) != LUA_TSTRING)
+    luaL_argerror(L, arg, "flags are words or a number >= 0");
+  size_t length;
+  const char *s = lua_tolstring(L, index, &length);
+  if (strlen(s) != length)
+    luaL_argerror(L, arg, "flag word contains a NUL");
+  return words_to_bits(L, arg, s, set);
+}
+
+unsigned long lib_checkflags(lua_State *L, int arg, const lib_Word *set) {
+  unsigned long bits = 0;
+  if (lua_isnoneornil(L, arg))
+    return 0;
+  if (lua_type(L, arg) != LUA_TTABLE)
+    return flag_value(L, arg, arg, set);
+  lua_Unsigned n = lua_rawlen(L, arg);
+  if (n > 64)
+    luaL_argerror(L, arg, "too many flags");
+  for (lua_Unsigned i = 1; i <= n; i++) {
+    lua_rawgeti(L, arg, (lua_Integer)i);
+    bits |= flag_value(L, arg, -1, set);
+    lua_pop(L, 1);
+  }
+  return bits;
+}
+
+unsigned long lib_checkword(lua_State *L, int arg, const lib_Word *set) {
+  unsigned long bits;
+  size_t length;
+  if (lua_isinteger(L, arg) && lua_tointeger(L, arg) >= 0)
+    return (unsigned long)lua_tointeger(L, arg);
+  const char *word = luaL_checklstring(L, arg, &length);
+  if (!lib_findword(set, word, length, &bits))
+    lib_unknown(L, arg, "word", word, set);
+  return bits;
+}
+
+const char *lib_nsword(int type) {
+  for (const lib_Word *w = lib_nstypes; w->word != NULL; w++)
+    if (w->bits == (unsigned)type)
+      return w->word;
+  return "?";
+}
+
+int lib_checknstype(lua_State *L, int arg) {
+  unsigned long bits;
+  size_t length;
+  if (lua_isinteger(L, arg)) {
+    lua_Integer n = lua_tointeger(L, arg);
+    for (int i = 0; i < LIB_NSCOUNT; i++)
+      if (n == lib_nsflags[i])
+        return lib_nsflags[i];
+    luaL_argerror(L, arg, "no namespace type has this number");
+  }
+  if (lua_type(L, arg) != LUA_TSTRING)
+    luaL_typeerror(L, arg, "namespace type");
+  const char *word = lua_tolstring(L, arg, &length);
+  if (!lib_findword(lib_nstypes, word, length, &bits))
+    lib_unknown(L, arg, "namespace type", word, lib_nstypes);
+  return (int)bits;
+}
+
+int lib_checksignal(lua_State *L, int arg, int fallback) {
+  unsigned long bits;
+  size_t length;
+  if (lua_isnoneornil(L, arg))
+    return fallback;
+  if (lua_isinteger(L, arg))
+    return lib_checkint(L, arg, 0, 64);
+  if (lua_type(L, arg) != LUA_TSTRING)
+    luaL_typeerror(L, arg, "signal");
+  const char *word = lua_tolstring(L, arg, &length);
+  if (!lib_findword(lib_signals, word, length, &bits))
+    lib_unknown(L, arg, "signal", word, lib_signals);
+  return (int)bits;
+}
+
+/* -- arguments -------------------------------------------------------------- */
+
+const char *lib_checkpath(lua_State *L, int arg) {
+  size_t length;
+  if (lua_type(L, arg) != LUA_TSTRING)
+    luaL_typeerror(L, arg, "string");
+  const char *s = lua_tolstring(L, arg, &length);
+  if (strlen(s) != length)
+    luaL_argerror(L, arg, "string contains a NUL");
+  return s;
+}
+
+const char *lib_optpath(lua_State *L, int arg, const char *fallback) {
+  return lua_isnoneornil(L, arg) ? fallback : lib_checkpath(L, arg);
+}
+
+int lib_checkint(lua_State *L, int arg, lua_Integer low, lua_Integer high) {
+  int exact;
+  lua_Integer n;
+  if (lua_type(L, arg) != LUA_TNUMBER)
+    luaL_typeerror(L, arg, "integer");
+  n = lua_tointegerx(L, arg, &exact);
+  if (!exact)
+    luaL_argerror(L, arg, "number has no integer representation");
+  if (n < low || n > high) {
+    lua_pushfstring(L, "must be between %I and %I", low, high);
+    luaL_argerror(L, arg, lua_tostring(L, -1));
+  }
+  return (int)n;
+}
+
+int lib_optmilliseconds(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg))
+    return -1;
+  double seconds = luaL_checknumber(L, arg);
+  if (!(seconds >= 0))
+    luaL_argerror(L, arg, "seconds must be >= 0");
+  double ms = ceil(seconds * 1000);
+  return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* The length of the well-formed UTF-8 character at s, if a terminal may see
+   it; 0 for control characters (C1 too) and for broken sequences. */
+static size_t printable(const unsigned char *s, size_t left) {
+  if (s[0] >= 0x20 && s[0] < 0x7f)
+    return 1;
+  size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
+  if (n == 0 || n > left || s[0] > 0xf4)
+    return 0;
+  for (size_t i = 1; i < n; i++)
+    if ((s[i] & 0xc0) != 0x80)
+      return 0;
+  if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0) /* C1 */
+    return 0;
+  if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) ||
+                 (s[0] == 0xed && s[1] >= 0xa0) ||
+                 (s[0] == 0xe2 && s[1] == 0x80 && s[2] >= 0xa8 &&
+                  s[2] <= 0xae))) /* overlong, surrogates, line and bidi marks */
+    return 0;
+  if (n == 4 && ((s[0] == 0xf0 && s[1] < 0x90) ||
+                 (s[0] == 0xf4 && s[1] >= 0x90)))
+    return 0;
+  return n;
+}
+
+static void add_clean(luaL_Buffer *B, const char *s, size_t length,
+                      bool quoted) {
+  const unsigned char *p = (const unsigned char *)s;
+  char hex[8];
+  while (length > 0) {
+    size_t n = printable(p, length);
+    if (quoted && (*p == '"' || *p == '\\'))
+      luaL_addchar(B, '\\');
+    if (n > 0) {
+      luaL_addlstring(B, (const char *)p, n);
+    } else if (*p == '\n') {
+      luaL_addstring(B, "\\n");
+    } else if (*p == '\t') {
+      luaL_addstring(B, "\\t");
+    } else {
+      snprintf(hex, sizeof hex, "\\x%02X", *p);
+      luaL_addstring(B, hex);
+    }
+    n = n > 0 ? n : 1;
+    p += n;
+    length -= n;
+  }
+}
+
+void lib_addquoted(luaL_Buffer *B, const char *s, size_t length) {
+  luaL_addchar(B, '"');
+  add_clean(B, s, length, true);
+  luaL_addchar(B, '"');
+}
+
+const char *lib_pushclean(lua_State *L, const char *s, size_t length) {
+  luaL_Buffer B;
+  luaL_buffinit(L, &B);
+  add_clean(&B, s, length, false);
+  luaL_pushresult(&B);
+  return lua_tostring(L, -1);
+}
+
+void *lib_scratch(lua_State *L, size_t size) {
+  return lua_newuserdatauv(L, size > 0 ? size : 1, 0);
+}
