@@ -171,6 +171,10 @@ void lib_close(lib_Fd *handle);
 unsigned lib_generation(void);
 void lib_forked(void);
 
+/* Called before the process changes its namespaces, root or directory for
+   the first time: ns.back() returns to what it finds (ns.c). */
+void lib_remember_start(lua_State *L);
+
 /* Runs the function and arguments on top of the stack in a fresh child:
    traceback on stderr, flush, _exit. */
 _Noreturn void proc_run_and_exit(lua_State *L, int nargs);
