@@ -1,7 +1,241 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * idmap.c - which ids of the parent a user namespace knows. The kernel takes
+ * each map once, in one write, and from an unprivileged writer only after
+ * setgroups is denied: deny, gid_map, uid_map. user_namespaces(7).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "kernel.h"
 #include "lib.h"
 
+enum { MOST_RANGES = 340 }; /* the kernel's limit */
+
+/* -- which id is ours, seen from outside? ---------------------------------------------
+ * Once in an unmapped namespace the kernel answers 65534, so the ids are kept
+ * when unshare("user") leaves them behind: a fact of the process, not of a
+ * Lua state. */
+static bool left_behind;
+static uid_t left_uid;
+static gid_t left_gid;
+
+void lib_keep_ids(void) {
+  left_uid = geteuid();
+  left_gid = getegid();
+}
+
+void lib_ids_left_behind(void) { left_behind = true; }
+
+/* -- reading a map from Lua -------------------------------------------------------- */
+
+static lua_Integer range_field(lua_State *L, int arg, int table, int i) {
+  int exact;
+  lua_rawgeti(L, table, i);
+  lua_Integer n = lua_tointegerx(L, -1, &exact);
+  lua_pop(L, 1);
+  if (!exact || n < 0 || n > 0xffffffffLL)
+    luaL_argerror(L, arg, "a range is {inside, outside, count} of numbers "
+                          "from 0 to 4294967295");
+  return n;
+}
+
+typedef struct Ids {
+  int ranges;
+  lua_Integer outside, count; /* of the last range */
+} Ids;
+
+/* The text grows on the Lua stack: [text] -> [longer text] */
+static void add_range(lua_State *L, int arg, int table, Ids *ids) {
+  char line[64];
+  lua_Integer inside = range_field(L, arg, table, 1);
+  ids->outside = range_field(L, arg, table, 2);
+  ids->count = range_field(L, arg, table, 3);
+  if (++ids->ranges > MOST_RANGES)
+    luaL_argerror(L, arg, "a map has at most 340 ranges");
+  snprintf(line, sizeof line, "%lld %lld %lld\n", (long long)inside,
+           (long long)ids->outside, (long long)ids->count);
+  lua_pushstring(L, line);
+  lua_concat(L, 2);
+}
+
+/* Pushes the text of map[field]: a number (that id inside is `own` outside),
+   one range or a list of ranges. */
+static void push_ranges(lua_State *L, int arg, int map, const char *field,
+                        unsigned own, Ids *ids) {
+  int type = lua_getfield(L, map, field);
+  int value = lua_gettop(L);
+  memset(ids, 0, sizeof *ids);
+  lua_pushliteral(L, "");
+  if (type == LUA_TNUMBER) {
+    lua_createtable(L, 3, 0);
+    lua_pushvalue(L, value);
+    lua_rawseti(L, -2, 1);
+    lua_pushinteger(L, own);
+    lua_rawseti(L, -2, 2);
+    lua_pushinteger(L, 1);
+    lua_rawseti(L, -2, 3);
+    lua_insert(L, -2);
+    add_range(L, arg, value + 1, ids);
+    lua_remove(L, value + 1);
+  } else if (type == LUA_TTABLE && lua_rawgeti(L, value, 1) == LUA_TTABLE) {
+    lua_Integer n = (lua_Integer)lua_rawlen(L, value);
+    lua_pop(L, 1);
+    for (lua_Integer i = 1; i <= n; i++) {
+      if (lua_rawgeti(L, value, i) != LUA_TTABLE)
+        luaL_argerror(L, arg, "a list of ranges holds tables only");
+      lua_insert(L, -2);
+      add_range(L, arg, lua_gettop(L) - 1, ids);
+      lua_remove(L, -2);
+    }
+  } else if (type == LUA_TTABLE) {
+    lua_pop(L, 1);
+    add_range(L, arg, value, ids);
+  } else if (type != LUA_TNIL) {
+    luaL_argerror(L, arg, "uid and gid are a number, a range or ranges");
+  }
+  lua_remove(L, value);
+}
+
+/* The words for maps that need one id only, as tables. */
+static void push_word(lua_State *L, int arg, uid_t uid, gid_t gid) {
+  const char *word = luaL_checkstring(L, arg);
+  bool root = strcmp(word, "root") == 0;
+  if (!root && strcmp(word, "current") != 0)
+    luaL_argerror(L, arg, "a map is \"root\", \"current\" or "
+                          "{uid=, gid=, setgroups=}");
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, root ? 0 : (lua_Integer)uid);
+  lua_setfield(L, -2, "uid");
+  lua_pushinteger(L, root ? 0 : (lua_Integer)gid);
+  lua_setfield(L, -2, "gid");
+}
+
+static bool may_set_groups(void) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  return syscall(SYS_capget, &header, data) == 0 &&
+         (data[0].effective & (1U << CAP_SETGID)) != 0;
+}
+
+static const char *check_setgroups(lua_State *L, int arg, int map,
+                                   const lib_Map *m) {
+  static const char *const words[] = {"allow", "deny", NULL};
+  int type = lua_getfield(L, map, "setgroups");
+  const char *word = type == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  lua_pop(L, 1);
+  if (type == LUA_TNIL) {
+    if (*m->gid == '\0')
+      return NULL;
+    return m->self || left_behind || !may_set_groups() ? words[1] : NULL;
+  }
+  for (int i = 0; word != NULL && words[i] != NULL; i++)
+    if (strcmp(word, words[i]) == 0)
+      return words[i];
+  luaL_argerror(L, arg, "setgroups is \"allow\" or \"deny\"");
+  __builtin_unreachable();
+}
+
+void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *m) {
+  Ids uid, gid;
+  uid_t euid = own && left_behind ? left_uid : geteuid();
+  gid_t egid = own && left_behind ? left_gid : getegid();
+  static const char *const keys[] = {"uid", "gid", "setgroups"};
+  luaL_checkstack(L, 10, "map");
+  if (lua_type(L, arg) == LUA_TBOOLEAN && lua_toboolean(L, arg)) {
+    lua_pushliteral(L, "root");
+    push_word(L, lua_gettop(L), euid, egid);
+    lua_remove(L, -2);
+  } else if (lua_type(L, arg) == LUA_TSTRING) {
+    push_word(L, arg, euid, egid);
+  } else {
+    luaL_checktype(L, arg, LUA_TTABLE);
+    lua_pushvalue(L, arg);
+  }
+  int map = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, map) != 0; lua_pop(L, 1)) {
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    bool known = false;
+    for (int i = 0; i < 3; i++)
+      known = known || strcmp(key, keys[i]) == 0;
+    if (!known)
+      luaL_argerror(L, arg, "a map has the keys uid, gid and setgroups");
+  }
+  push_ranges(L, arg, map, "uid", euid, &uid);
+  push_ranges(L, arg, map, "gid", egid, &gid);
+  m->uid = lua_tostring(L, -2);
+  m->gid = lua_tostring(L, -1);
+  m->self = uid.ranges <= 1 && gid.ranges <= 1 && uid.count <= 1 &&
+            gid.count <= 1 && (!uid.ranges || uid.outside == euid) &&
+            (!gid.ranges || gid.outside == egid);
+  m->setgroups = check_setgroups(L, arg, map, m);
+  lua_remove(L, map);
+}
+
+/* -- writing it for a process --------------------------------------------------------- */
+
+/* 0 or -1 with errno. A /proc that is no procfs is not written to. */
+static int write_file(int proc, const char *name, const char *text) {
+  struct statfs fs;
+  ssize_t n = -1;
+  int fd = openat(proc, name, O_WRONLY | O_CLOEXEC);
+  if (fd == -1)
+    return -1;
+  if (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+    n = write(fd, text, strlen(text));
+  else
+    errno = EXDEV;
+  int error_number = errno;
+  close(fd);
+  errno = error_number;
+  return n == -1 ? -1 : 0;
+}
+
+const char *lib_writemap(pid_t pid, const lib_Map *m) {
+  char path[64];
+  const char *failed = NULL;
+  snprintf(path, sizeof path, "/proc/%d", (int)pid);
+  int proc = open(pid > 0 ? path : "/proc/self",
+                  O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (proc == -1)
+    return "/proc/PID";
+  if (m->setgroups && write_file(proc, "setgroups", m->setgroups) == -1)
+    failed = "setgroups";
+  else if (*m->gid != '\0' && write_file(proc, "gid_map", m->gid) == -1)
+    failed = "gid_map";
+  else if (*m->uid != '\0' && write_file(proc, "uid_map", m->uid) == -1)
+    failed = "uid_map";
+  int error_number = errno;
+  close(proc);
+  errno = error_number;
+  return failed;
+}
+
+/* ns.map(proc | pid | nil, {uid=, gid=, setgroups=}) -> true
+   user_namespaces(7): deny setgroups, then gid_map, then uid_map */
+static int idmap_map(lua_State *L) {
+  lib_Map m;
+  pid_t pid = lua_isnil(L, 1) ? 0 : lib_checkpid(L, 1);
+  lib_pushmap(L, 2, pid == 0, &m);
+  const char *failed = lib_writemap(pid, &m);
+  if (failed == NULL && pid == 0)
+    left_behind = false;
+  if (failed == NULL)
+    return lib_done(L, 0, "write", "rsrs", "gid_map", m.gid, "uid_map", m.uid);
+  const char *text = strcmp(failed, "gid_map") == 0   ? m.gid
+                     : strcmp(failed, "uid_map") == 0 ? m.uid
+                                                      : m.setgroups;
+  return lib_done(L, -1, "write", "rs", failed, text);
+}
+
 static const luaL_Reg funcs[] = {
+  {"map", idmap_map},
   {NULL, NULL},
 };
 

@@ -112,6 +112,24 @@ void *lib_scratch(lua_State *L, size_t size);
 const char **lib_pushvector(lua_State *L, int arg, const char *what);
 const char **lib_pushenvironment(lua_State *L, int arg);
 
+/* -- id maps (idmap.c) -----------------------------------------------------
+ * The text for uid_map and gid_map; "" leaves that map alone. */
+typedef struct lib_Map {
+  const char *uid, *gid;
+  const char *setgroups; /* "deny", "allow" or NULL */
+  bool self;             /* one own id each: the process may write it itself */
+} lib_Map;
+
+/* true, "root", "current", {uid=, gid=, setgroups=}: pushes two strings.
+   `own`: the map is for the caller itself. */
+void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *map);
+/* Around unshare(CLONE_NEWUSER): what our ids were outside. */
+void lib_keep_ids(void);
+void lib_ids_left_behind(void);
+/* Writes the map of a process (0: the caller): NULL, or the name of the file
+   that refused, with errno. */
+const char *lib_writemap(pid_t pid, const lib_Map *map);
+
 /* -- handles ---------------------------------------------------------------
  * A handle is a userdata made *before* its resource, closed (-1) until then.
  * It belongs to the process that made it: in a forked child closing it only

@@ -242,7 +242,12 @@ static int ns_unshare(lua_State *L) {
   if (types == 0)
     luaL_argerror(L, 1, "namespace type expected");
   lib_remember_start(L);
-  return lib_done(L, unshare(types), "unshare", "n", types);
+  lib_keep_ids();
+  lib_check(L, unshare(types), "unshare", "n", types);
+  if (types & CLONE_NEWUSER)
+    lib_ids_left_behind();
+  lua_pushboolean(L, 1);
+  return 1;
 }
 
 /* The types in which a process differs from the caller. */
