@@ -63,6 +63,9 @@
 #define SYS_listns 470
 #endif
 
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif

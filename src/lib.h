@@ -86,6 +86,8 @@ _Noreturn void lib_unknown(lua_State *L, int arg, const char *what,
 
 extern const lib_Word lib_nstypes[]; /* the words of /proc/PID/ns */
 extern const lib_Word lib_signals[];
+extern const lib_Word lib_mountflags[];
+extern const lib_Word lib_umountflags[];
 #define LIB_NSCOUNT 8
 extern const int lib_nsflags[LIB_NSCOUNT]; /* in the order of lib_nstypes */
 

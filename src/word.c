@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "kernel.h"
 #include "lib.h"
@@ -51,6 +52,50 @@ const lib_Word lib_signals[] = {
   SIGNAL(CHLD), SIGNAL(CONT),   SIGNAL(STOP), SIGNAL(TSTP),  SIGNAL(TTIN),
   SIGNAL(TTOU), SIGNAL(URG),    SIGNAL(XCPU), SIGNAL(XFSZ),  SIGNAL(VTALRM),
   SIGNAL(PROF), SIGNAL(WINCH),  SIGNAL(IO),   SIGNAL(PWR),   SIGNAL(SYS),
+  {NULL, 0, NULL},
+};
+
+/* The words of mount(8); one that stands for a propagation takes the whole
+   subtree when it begins with r. The bare bits come first: they are shown. */
+const lib_Word lib_mountflags[] = {
+  {"ro", MS_RDONLY, "MS_RDONLY"},
+  {"nosuid", MS_NOSUID, "MS_NOSUID"},
+  {"nodev", MS_NODEV, "MS_NODEV"},
+  {"noexec", MS_NOEXEC, "MS_NOEXEC"},
+  {"sync", MS_SYNCHRONOUS, "MS_SYNCHRONOUS"},
+  {"remount", MS_REMOUNT, "MS_REMOUNT"},
+  {"mand", MS_MANDLOCK, "MS_MANDLOCK"},
+  {"dirsync", MS_DIRSYNC, "MS_DIRSYNC"},
+  {"nosymfollow", MS_NOSYMFOLLOW, "MS_NOSYMFOLLOW"},
+  {"noatime", MS_NOATIME, "MS_NOATIME"},
+  {"nodiratime", MS_NODIRATIME, "MS_NODIRATIME"},
+  {"bind", MS_BIND, "MS_BIND"},
+  {"move", MS_MOVE, "MS_MOVE"},
+  {"rec", MS_REC, "MS_REC"},
+  {"silent", MS_SILENT, "MS_SILENT"},
+  {"unbindable", MS_UNBINDABLE, "MS_UNBINDABLE"},
+  {"private", MS_PRIVATE, "MS_PRIVATE"},
+  {"slave", MS_SLAVE, "MS_SLAVE"},
+  {"shared", MS_SHARED, "MS_SHARED"},
+  {"relatime", MS_RELATIME, "MS_RELATIME"},
+  {"strictatime", MS_STRICTATIME, "MS_STRICTATIME"},
+  {"lazytime", MS_LAZYTIME, "MS_LAZYTIME"},
+  {"rbind", MS_BIND | MS_REC, "MS_BIND|MS_REC"},
+  {"runbindable", MS_UNBINDABLE | MS_REC, "MS_UNBINDABLE|MS_REC"},
+  {"rprivate", MS_PRIVATE | MS_REC, "MS_PRIVATE|MS_REC"},
+  {"rslave", MS_SLAVE | MS_REC, "MS_SLAVE|MS_REC"},
+  {"rshared", MS_SHARED | MS_REC, "MS_SHARED|MS_REC"},
+  {"rw", 0, "0"},
+  {"defaults", 0, "0"},
+  {NULL, 0, NULL},
+};
+
+const lib_Word lib_umountflags[] = {
+  {"force", MNT_FORCE, "MNT_FORCE"},
+  {"detach", MNT_DETACH, "MNT_DETACH"},
+  {"lazy", MNT_DETACH, "MNT_DETACH"},
+  {"expire", MNT_EXPIRE, "MNT_EXPIRE"},
+  {"nofollow", UMOUNT_NOFOLLOW, "UMOUNT_NOFOLLOW"},
   {NULL, 0, NULL},
 };
 
