@@ -87,17 +87,43 @@ lib_Proc *lib_checkproc(lua_State *L, int arg) {
   return luaL_checkudata(L, arg, LIB_PROC);
 }
 
-int lib_checkfd(lua_State *L, int arg) {
+/* The descriptor in a value: -1 when it is a closed handle, -2 when it is
+   nothing of the kind. */
+static int find_fd(lua_State *L, int index) {
   static const char *const types[] = {LIB_FD, LIB_NS, LIB_PROC};
+  if (lua_isinteger(L, index)) {
+    lua_Integer n = lua_tointeger(L, index);
+    return n >= 0 && n <= 0x7fffffff ? (int)n : -2;
+  }
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    lib_Fd *h = luaL_testudata(L, index, types[i]);
+    if (h != NULL)
+      return h->fd < 0 ? -1 : h->fd;
+  }
+  luaL_Stream *file = luaL_testudata(L, index, LUA_FILEHANDLE);
+  if (file != NULL)
+    return file->closef != NULL ? fileno(file->f) : -1;
+  return -2;
+}
+
+int lib_checkfd(lua_State *L, int arg) {
+  int fd = find_fd(L, arg);
   if (lua_isinteger(L, arg))
     return lib_checkint(L, arg, 0, 0x7fffffff);
-  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-    if (luaL_testudata(L, arg, types[i]) != NULL)
-      return ((lib_Fd *)check_open(L, arg, types[i]))->fd;
-  luaL_Stream *file = luaL_testudata(L, arg, LUA_FILEHANDLE);
-  if (file != NULL && file->closef != NULL)
-    return fileno(file->f);
-  return luaL_typeerror(L, arg, "Fd");
+  if (fd == -1)
+    luaL_argerror(L, arg, "the handle is closed");
+  return fd >= 0 ? fd : luaL_typeerror(L, arg, "Fd");
+}
+
+int lib_checkfdat(lua_State *L, int arg, lua_Integer i) {
+  lua_rawgeti(L, arg, i);
+  int fd = find_fd(L, -1);
+  if (fd < 0)
+    luaL_argerror(L, arg,
+                  lua_pushfstring(L, "element %I is %s", i,
+                                  fd == -1 ? "closed" : "no open Fd"));
+  lua_pop(L, 1);
+  return fd;
 }
 
 pid_t lib_checkpid(lua_State *L, int arg) {

@@ -103,6 +103,8 @@ const char *lib_optpath(lua_State *L, int arg, const char *fallback);
 int lib_checkint(lua_State *L, int arg, lua_Integer low, lua_Integer high);
 /* Seconds as a number -> milliseconds, -1 when absent. */
 int lib_optmilliseconds(lua_State *L, int arg);
+/* Permission bits: "755" as chmod(1) reads them, or an integer. */
+unsigned lib_optmode(lua_State *L, int arg, unsigned fallback);
 /* Appends s as a Lua string literal; no control byte survives. */
 void lib_addquoted(luaL_Buffer *B, const char *s, size_t length);
 /* Pushes s with control bytes and broken UTF-8 shown as \xNN. */
@@ -176,6 +178,8 @@ lib_Ns *lib_checkns(lua_State *L, int arg);
 lib_Proc *lib_checkproc(lua_State *L, int arg);
 /* A descriptor number: an open Fd, Ns or Proc, or an integer. */
 int lib_checkfd(lua_State *L, int arg);
+/* The same for element i of the list at `arg`. */
+int lib_checkfdat(lua_State *L, int arg, lua_Integer i);
 /* A pid > 0 or a Proc that is not reaped. */
 pid_t lib_checkpid(lua_State *L, int arg);
 /* The pidfd of a Proc, or one opened for a pid: then a handle that holds it
@@ -217,6 +221,7 @@ void mount_open(lua_State *L);
 void cred_open(lua_State *L);
 void uts_open(lua_State *L);
 void file_open(lua_State *L);
+void path_open(lua_State *L);
 void idmap_open(lua_State *L);
 void scan_open(lua_State *L);
 

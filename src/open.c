@@ -127,7 +127,7 @@ static const luaL_Reg funcs[] = {
    `primitives` is the table that becomes `ns`. */
 static int luaopen_nslua_sys(lua_State *L) {
   static void (*const domains[])(lua_State *) = {
-    ns_open,    proc_open, clone_open, tty_open,   file_open,
+    ns_open,    proc_open, clone_open, tty_open,   file_open, path_open,
     mount_open, cred_open, uts_open,   idmap_open, scan_open,
   };
   luaL_checkversion(L);

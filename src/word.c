@@ -375,6 +375,19 @@ int lib_optmilliseconds(lua_State *L, int arg) {
   return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+unsigned lib_optmode(lua_State *L, int arg, unsigned fallback) {
+  char *end;
+  if (lua_isnoneornil(L, arg))
+    return fallback;
+  if (lua_type(L, arg) == LUA_TNUMBER)
+    return (unsigned)lib_checkint(L, arg, 0, 07777);
+  const char *s = lib_checkpath(L, arg);
+  unsigned long mode = strtoul(s, &end, 8);
+  if (*s < '0' || *s > '7' || *end != '\0' || mode > 07777)
+    luaL_argerror(L, arg, "a mode is octal text as \"755\", or bits");
+  return (unsigned)mode;
+}
+
 /* The length of the well-formed UTF-8 character at s, if a terminal may see
    it; 0 for control characters (C1 too) and for broken sequences. */
 static size_t printable(const unsigned char *s, size_t left) {
