@@ -17,7 +17,7 @@ build/embed.inc: $(LUAFILES) Makefile | build
 	@for f in $(LUAFILES); do m=NULL; case $$f in lua/nslua/meta/*|scripts/*) ;; lua/nslua/init.lua) m='"nslua"';; lua/*) m=$${f#lua/}; m=$${m%.lua}; m=$${m%/init}; m="\"$$(echo $$m | tr / .)\"";; esac; echo "FILE($$(echo $$f | tr -c 'a-z0-9\n' _), $$m, \"$$f\")"; done > $@
 
 build/reaper: src/reaper.c src/report.h src/raw.h | build
-	$(CC) -std=gnu11 -Os -ffreestanding -nostdlib -static -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pie -no-pie -Wl,-N,--build-id=none -s -o $@ $<
+	$(CC) -std=gnu11 -D_GNU_SOURCE -Os -ffreestanding -nostdlib -static -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pie -no-pie -Wl,-z,noseparate-code,--build-id=none -s -o $@ $<
 build:
 	mkdir -p build
 

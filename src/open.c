@@ -127,8 +127,8 @@ static const luaL_Reg funcs[] = {
    `primitives` is the table that becomes `ns`. */
 static int luaopen_nslua_sys(lua_State *L) {
   static void (*const domains[])(lua_State *) = {
-    ns_open,    proc_open, clone_open, tty_open,   file_open, path_open,
-    mount_open, cred_open, uts_open,   idmap_open, scan_open,
+    ns_open,   proc_open, tty_open, file_open,  path_open,
+    mount_open, cred_open, uts_open, idmap_open, scan_open,
   };
   luaL_checkversion(L);
   lua_settop(L, 0);
@@ -136,6 +136,7 @@ static int luaopen_nslua_sys(lua_State *L) {
   luaL_setfuncs(L, funcs, 0);
   lib_open(L);
   handle_open(L);
+  clone_open(L);
   lua_createtable(L, 0, 128);
   for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
     domains[i](L);

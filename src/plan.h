@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * plan.h - what a child does between its birth and its program: prepared by
+ * clone.c in the parent, carried out by child.c in the child, where neither
+ * Lua nor libc may be touched because both may be the parent's.
+ */
+#ifndef NSLUA_PLAN_H
+#define NSLUA_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <linux/sched.h>
+#include <linux/types.h>
+
+/* One act of the child. Which of the fields an act uses, and what it is
+   called, is written in step_kinds (clone.c). */
+typedef enum Op {
+  OP_CAPS,          /* keep only the capabilities of this mask */
+  OP_CHDIR,
+  OP_CHROOT,
+  OP_CLOSE_OTHERS,  /* every descriptor above stderr closes on exec */
+  OP_CREAT,         /* an empty file to mount on */
+  OP_CTTY,          /* standard input becomes the controlling terminal */
+  OP_DEATHSIG,      /* and end at once if the parent is gone already */
+  OP_DUP,
+  OP_ENTER_TIME,    /* go where our children would be born */
+  OP_EXEC,
+  OP_EXEC_REAPER,
+  OP_FCHDIR,
+  OP_FOREGROUND,    /* our group gets the terminal */
+  OP_LO_UP,
+  OP_MKDIR,         /* one that exists is fine */
+  OP_MOUNT,
+  OP_MOUNT_SETATTR, /* set these attributes on the whole subtree */
+  OP_PIVOT_ROOT,
+  OP_PRCTL,
+  OP_SETDOMAINNAME,
+  OP_SETGROUPS,
+  OP_SETHOSTNAME,
+  OP_SETPGID,
+  OP_SETRESGID,
+  OP_SETRESUID,
+  OP_SETRLIMIT,
+  OP_SETSID,
+  OP_SIGNALS,       /* the mask the parent had */
+  OP_SYMLINK,
+  OP_UMOUNT,
+  OP_UNSHARE,
+  OP_WAIT_GO,       /* until the parent has written the id maps */
+  OP_WRITE,
+} Op;
+
+typedef struct Step {
+  Op op;
+  long n[3];
+  const char *s[4];
+  const void *data; /* a list of gids, a signal mask */
+} Step;
+
+typedef struct Join {
+  int fd;    /* a namespace, or a pidfd with several types */
+  int types; /* CLONE_NEW* */
+} Join;
+
+/* Lives in memory that parent and child share whatever their relation. */
+typedef struct Outcome {
+  int step;  /* the step that failed, JOIN_FAILED + index, or -1 */
+  int error; /* its errno */
+  int pid;   /* of the worker, when somebody between made it */
+  int pidfd;
+} Outcome;
+
+enum { JOIN_FAILED = 100000, CLONE_FAILED = 200000 };
+
+typedef struct Plan {
+  Join *joins;
+  int njoins;
+  Step *steps;
+  int nsteps;
+  const char *const *argv;
+  const char *const *envp;
+  const char *path;    /* PATH of the environment */
+  int image;           /* the reaper, for OP_EXEC_REAPER */
+  int channel;         /* our end; the other end is the parent's */
+  int channel_parent;
+  int parent;          /* a pidfd of the parent */
+  struct clone_args worker; /* how the middle makes the worker */
+  char *worker_stack;  /* its top */
+  volatile Outcome *outcome;
+} Plan;
+
+/* Carries out all steps: returns only when none of them was an exec. */
+void child_work(Plan *plan);
+/* Entry points for raw_clone: `arg` is the plan. */
+void child_worker(void *arg);
+void child_middle(void *arg);
+/* Joins what the plan joins; the index of the failed one, or -1. */
+int child_join(Plan *plan);
+_Noreturn void child_exit(int status);
+
+#endif
