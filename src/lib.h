@@ -107,6 +107,9 @@ int lib_optmilliseconds(lua_State *L, int arg);
 unsigned lib_optmode(lua_State *L, int arg, unsigned fallback);
 /* Appends s as a Lua string literal; no control byte survives. */
 void lib_addquoted(luaL_Buffer *B, const char *s, size_t length);
+/* The length of the character at s when a terminal may see it, 0 for control
+   characters and broken UTF-8. */
+size_t lib_printable(const char *s, size_t left);
 /* Pushes s with control bytes and broken UTF-8 shown as \xNN. */
 const char *lib_pushclean(lua_State *L, const char *s, size_t length);
 /* Memory that lives as long as its userdata on the stack. */

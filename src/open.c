@@ -134,6 +134,12 @@ static int luaopen_nslua_sys(lua_State *L) {
   lua_settop(L, 0);
   lua_newtable(L);
   luaL_setfuncs(L, funcs, 0);
+  lua_pushliteral(L, NSLUA_VERSION);
+  lua_setfield(L, 1, "version");
+  lua_pushliteral(L, LUA_RELEASE);
+  lua_setfield(L, 1, "lua_release");
+  lua_pushliteral(L, LUA_COPYRIGHT);
+  lua_setfield(L, 1, "lua_copyright");
   lib_open(L);
   handle_open(L);
   clone_open(L);

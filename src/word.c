@@ -390,7 +390,8 @@ unsigned lib_optmode(lua_State *L, int arg, unsigned fallback) {
 
 /* The length of the well-formed UTF-8 character at s, if a terminal may see
    it; 0 for control characters (C1 too) and for broken sequences. */
-static size_t printable(const unsigned char *s, size_t left) {
+size_t lib_printable(const char *text, size_t left) {
+  const unsigned char *s = (const unsigned char *)text;
   if (s[0] >= 0x20 && s[0] < 0x7f)
     return 1;
   size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
@@ -414,24 +415,23 @@ static size_t printable(const unsigned char *s, size_t left) {
 
 static void add_clean(luaL_Buffer *B, const char *s, size_t length,
                       bool quoted) {
-  const unsigned char *p = (const unsigned char *)s;
   char hex[8];
   while (length > 0) {
-    size_t n = printable(p, length);
-    if (quoted && (*p == '"' || *p == '\\'))
+    size_t n = lib_printable(s, length);
+    if (quoted && (*s == '"' || *s == '\\'))
       luaL_addchar(B, '\\');
     if (n > 0) {
-      luaL_addlstring(B, (const char *)p, n);
-    } else if (*p == '\n') {
+      luaL_addlstring(B, s, n);
+    } else if (*s == '\n') {
       luaL_addstring(B, "\\n");
-    } else if (*p == '\t') {
+    } else if (*s == '\t') {
       luaL_addstring(B, "\\t");
     } else {
-      snprintf(hex, sizeof hex, "\\x%02X", *p);
+      snprintf(hex, sizeof hex, "\\x%02X", (unsigned char)*s);
       luaL_addstring(B, hex);
     }
     n = n > 0 ? n : 1;
-    p += n;
+    s += n;
     length -= n;
   }
 }

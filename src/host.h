@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * host.h - what the command line (main.c) and the prompt (repl.c) share.
+ * Neither is part of the library.
+ */
+#ifndef NSLUA_HOST_H
+#define NSLUA_HOST_H
+
+#include <stdbool.h>
+
+#include <lua.h>
+
+/* What messages begin with: argv[0]; NULL at the prompt. */
+extern const char *host_program;
+
+/* Writes "PROGRAM: text" and a line end to stderr; control bytes other than
+   line ends and tabs are shown as \xNN. */
+void host_message(const char *program, const char *text);
+
+/* lua_pcall with a traceback, and with Ctrl-C raising "interrupted!". */
+int host_call(lua_State *L, int nargs, int nresults);
+
+/* Prints and pops the error message that a status other than LUA_OK left. */
+int host_report(lua_State *L, int status);
+
+/* Is this a child that ns.fork() made? It must end instead of going on. */
+bool host_forked(void);
+
+/* Prints Lua's version line. */
+void host_version(void);
+
+/* The prompt: reads, runs and prints until standard input ends. */
+void repl_run(lua_State *L);
+
+#endif
