@@ -454,6 +454,13 @@ static int fd_dup(lua_State *L) {
   return duplicate(L, lib_checkfdhandle(L, 1)->fd);
 }
 
+/* fd:dup2(number) -> true    dup2(2): that number outlives an exec */
+static int fd_dup2(lua_State *L) {
+  int fd = lib_checkfdhandle(L, 1)->fd;
+  int number = lib_checkint(L, 2, 0, 0x7fffffff);
+  return lib_done(L, dup2(fd, number), "dup2", "dd", fd, number);
+}
+
 /* fd:setnonblock([on = true]) -> true    F_SETFL(2const) */
 static int fd_setnonblock(lua_State *L) {
   int fd = lib_checkfdhandle(L, 1)->fd;
@@ -530,6 +537,7 @@ static const luaL_Reg funcs[] = {
 static const luaL_Reg methods[] = {
   {"close", fd_close},
   {"dup", fd_dup},
+  {"dup2", fd_dup2},
   {"fileno", fd_fileno},
   {"flock", fd_flock},
   {"read", fd_read},

@@ -251,8 +251,9 @@ static int path_chmod(lua_State *L) {
 static unsigned opt_id(lua_State *L, int arg) {
   if (lua_isnoneornil(L, arg))
     return (unsigned)-1;
-  lua_Integer id = luaL_checkinteger(L, arg);
-  if (id < 0 || id >= (lua_Integer)(unsigned)-1)
+  int exact;
+  lua_Integer id = lua_tointegerx(L, arg, &exact);
+  if (lua_type(L, arg) != LUA_TNUMBER || !exact || id < 0 || id >= (lua_Integer)(unsigned)-1)
     luaL_argerror(L, arg, "an id is between 0 and 4294967294");
   return (unsigned)id;
 }
