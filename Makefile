@@ -1,26 +1,149 @@
-CC ?= gcc
-LUA := $(shell pkg-config --cflags lua5.4)
-CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Isrc -Ibuild $(LUA) $(CFLAGS)
-SRC := $(filter-out src/reaper.c src/fetch.c src/archive.c src/net.c,$(wildcard src/*.c))
-OBJ := $(SRC:src/%.c=build/%.o)
-LUAFILES := $(wildcard lua/nslua/*.lua lua/nslua/*/*.lua scripts/*.lua)
+# nslua's only build file. `make help` tells what it can do; recipes longer
+# than a few lines live in .ci/.
 
-nslua: $(OBJ)
-	$(CC) -o $@ $(OBJ) -Wl,-E -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive -lm -ldl
+# Variables that `make NAME=value` sets.
+CFLAGS  ?= -O2 -g
+LDFLAGS ?=
+PREFIX  ?= /usr/local
+DESTDIR ?=
 
-build/%.o: src/%.c | build
-	$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+# -- what there is to build ----------------------------------------------------
 
-build/embed.o: build/embed.inc build/reaper $(LUAFILES)
-build/embed.inc: $(LUAFILES) Makefile | build
-	@for f in $(LUAFILES); do m=NULL; case $$f in lua/nslua/meta/*|scripts/*) ;; lua/nslua/init.lua) m='"nslua"';; lua/*) m=$${f#lua/}; m=$${m%.lua}; m=$${m%/init}; m="\"$$(echo $$m | tr / .)\"";; esac; echo "FILE($$(echo $$f | tr -c 'a-z0-9\n' _), $$m, \"$$f\")"; done > $@
+# Shared objects of their own, opened on first use, so that the program maps
+# nothing but libc; with the pkg-config names of what each is linked with.
+fetch_needs   := libcurl
+archive_needs := libarchive zlib libcrypto
+net_needs     := libnl-route-3.0
 
-build/reaper: src/reaper.c src/report.h src/raw.h | build
-	$(CC) -std=gnu11 -D_GNU_SOURCE -Os -ffreestanding -nostdlib -static -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pie -no-pie -Wl,-z,noseparate-code,--build-id=none -s -o $@ $<
+sources := $(patsubst src/%.c,%,$(wildcard src/*.c))
+parts   := $(filter fetch archive net,$(sources))
+program := $(filter main repl,$(sources))
+library := $(filter-out $(parts) $(program) reaper,$(sources))
+
+library_objects := $(library:%=build/%.o)
+program_objects := $(program:%=build/%.o)
+embedded        := $(sort $(shell find lua scripts -name '*.lua' 2>/dev/null))
+
+# -- how -----------------------------------------------------------------------
+
+exists = $(shell pkg-config --exists $1 2>/dev/null && echo yes)
+flags  = $(shell pkg-config $1 2>/dev/null)
+
+# The system's Lua: the first pkg-config name that it knows.
+ifndef LUA_PC
+LUA_PC := $(firstword $(foreach p,lua5.4 lua-5.4 lua54 lua,$(if $(call exists,$p),$p)) lua5.4)
+endif
+lua_cflags := $(call flags,--cflags $(LUA_PC))
+
+# It goes into the program whole, for C modules that will look for it there.
+find_archive = $(filter /%,$(shell $(CC) -print-file-name=$1.a))
+LUA_A ?= $(firstword $(foreach n,liblua5.4 liblua-5.4 liblua,$(call find_archive,$n)) -l:liblua5.4.a)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
+COMPILE   = $(CC) -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS) \
+            -Isrc -Ibuild $(lua_cflags) $($*_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+LINK      = $(CC) $(CFLAGS) $(LDFLAGS)
+
+# -- products ------------------------------------------------------------------
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all libraries run test lint check bench install uninstall dist clean deps help
+
+all: nslua libraries
+
+libraries: build/libnslua.a build/libnslua.so.0 build/nslua.so
+libraries: $(foreach p,$(parts),$(if $(call exists,$($p_needs)),build/nslua/$p.so,without-$p))
+
+nslua: $(program_objects) $(library_objects) src/lua.symbols
+	$(LINK) -o $@ $(filter %.o,$^) -Wl,--dynamic-list=src/lua.symbols \
+	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive -lm -ldl
+
+# The library leaves Lua's symbols to whoever links or loads it.
+build/libnslua.a: $(library_objects)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+build/libnslua.so.0: $(library_objects)
+	$(LINK) -shared -Wl,-soname,$(@F) -o $@ $^ -ldl
+	@ln -sf $(@F) build/libnslua.so
+
+# `require "nslua"` in a Lua that does not have it built in.
+build/nslua.so: $(library_objects)
+	$(LINK) -shared -o $@ $^ -ldl
+
+build/nslua/%.so: build/%.o build/libnslua.a
+	@mkdir -p $(@D)
+	$(LINK) -shared -o $@ $^ $(call flags,--libs $($*_needs))
+
+without-%:
+	@echo "nslua: no $*.so: pkg-config does not find $($*_needs) (\`make deps\` installs them)"
+
+$(foreach p,$(parts),$(eval $p_cflags = $$(call flags,--cflags $($p_needs))))
+build/%.o: src/%.c Makefile | build
+	$(COMPILE) -c -o $@ $<
+
+# PID 1 of a box: a page or two without libc, kept in the binary as an image.
+build/reaper: src/reaper.c src/raw.h src/report.h Makefile | build
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -Os -ffreestanding -nostdlib -static \
+	  -fno-pie -no-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
+	  -Wl,-z,noseparate-code,--build-id=none -s -o $@ $<
+
+# All Lua files are in the binary. (Folders: a file that has gone counts too.)
+build/embed.o: build/embed.inc build/reaper $(embedded)
+build/embed.inc: .ci/embed $(shell find lua scripts -type d 2>/dev/null) $(embedded) | build
+	.ci/embed $(embedded) > $@
+
 build:
-	mkdir -p build
+	@mkdir -p $@
 
-test: nslua
-	busted --lua=./nslua spec
--include build/*.d
+-include $(wildcard build/*.d)
+
+# -- for people ----------------------------------------------------------------
+
+# What runs the program comes after .ci/deps in a make of its own: this one has
+# asked pkg-config before the packages were there.
+again = @$(MAKE) --no-print-directory
+
+run:
+	@.ci/deps build
+	$(again) all
+	@if [ -t 0 ] && [ -t 1 ]; then ./nslua scripts/pid.lua; \
+	  else ./nslua --batch scripts/pid.lua; fi
+
+test:
+	@.ci/deps build test
+	$(again) all
+	@.ci/test $(SPEC)
+
+lint:
+	@.ci/deps build lint
+	$(again) all
+	@.ci/lint
+
+check:
+	@.ci/deps build test check
+	@.ci/check $(SPEC)
+
+bench:
+	@.ci/deps build test bench
+	$(again) all
+	@.ci/bench $(BENCH)
+
+deps:
+	@.ci/deps build test
+
+install: all
+	@.ci/install '$(DESTDIR)' '$(PREFIX)' '$(LUA_PC)'
+
+uninstall:
+	@.ci/install --remove '$(DESTDIR)' '$(PREFIX)'
+
+dist: | build
+	@.ci/dist
+
+clean:
+	rm -rf build nslua
+
+help:
+	@.ci/help
