@@ -479,8 +479,8 @@ static int run_command(lua_State *L) {
     if (isatty(STDIN_FILENO)) {
       host_version();
       repl_run(L);
-    } else if (run_file(L, c, NULL) != LUA_OK) {
-      c->status = EXIT_FAILURE;
+    } else {
+      run_file(L, c, NULL); /* lua ends with 0 then, whatever happened */
     }
   }
   return 0;
