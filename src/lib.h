@@ -227,5 +227,7 @@ void file_open(lua_State *L);
 void path_open(lua_State *L);
 void idmap_open(lua_State *L);
 void scan_open(lua_State *L);
+void ps_open(lua_State *L);
+void netid_open(lua_State *L);
 
 #endif

@@ -129,6 +129,7 @@ static int luaopen_nslua_sys(lua_State *L) {
   static void (*const domains[])(lua_State *) = {
     ns_open,   proc_open, tty_open, file_open,  path_open,
     mount_open, cred_open, uts_open, idmap_open, scan_open,
+    ps_open,   netid_open,
   };
   luaL_checkversion(L);
   lua_settop(L, 0);
