@@ -374,9 +374,36 @@ void lib_interrupt_point(lua_State *L) {
     lua_pop(L, 1);
 }
 
+/* nslua.sys.clean(s) -> s with control bytes and broken UTF-8 as \\xNN */
+static int sys_clean(lua_State *L) {
+  size_t length;
+  const char *s = luaL_checklstring(L, 1, &length);
+  lib_pushclean(L, s, length);
+  return 1;
+}
+
+/* nslua.sys.nearest(word, words) -> the one that may have been meant | nil */
+static int sys_nearest(lua_State *L) {
+  const char *word = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Unsigned n = lua_rawlen(L, 2), count = 0;
+  if (n > 1000)
+    luaL_argerror(L, 2, "too many words");
+  luaL_checkstack(L, (int)n + 4, "words");
+  lib_Word *set = lib_scratch(L, (n + 1) * sizeof *set);
+  for (lua_Unsigned i = 1; i <= n; i++)
+    if (lua_rawgeti(L, 2, (lua_Integer)i) == LUA_TSTRING)
+      set[count++] = (lib_Word){lua_tostring(L, -1), i, ""};
+  set[count].word = NULL;
+  lua_pushstring(L, lib_nearest(word, set));
+  return 1;
+}
+
 static const luaL_Reg funcs[] = {
+  {"clean", sys_clean},
   {"error", sys_error},
   {"explain", sys_explain},
+  {"nearest", sys_nearest},
   {"set_trace", lib_settrace},
   {NULL, NULL},
 };
