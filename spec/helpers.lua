@@ -326,11 +326,12 @@ end
 local bad = {
   string = function() return never() end,
   path = function() return with(never(), { 12, 1.5, "a\0b", "\0" }) end,
+  integer = function() return with(never(), { "x", 1.5, 1e300, 0 / 0 }) end,
   int = function() return with(never(), HUGE, { "x", 1.5, "1" }) end,
   id = function() return with(never(), HUGE, { "x", 1.5, -1, 2 ^ 32, 4294967295, "0" }) end,
   mode = function() return with(never(), HUGE, { "x", "9", "-1", "10000", "", 1.5, -1, 65536, "7\0" }) end,
   flags = function()
-    return with({ true, print, raiser(), cyclic() }, { -1, 1.5, "no such flag at all", { "x\0y" }, "ro\0",
+    return with({ true, print, cyclic() }, { -1, 1.5, "no such flag at all", { "x\0y" }, "ro\0",
       { {} }, { 1.5 }, { -1 }, math.mininteger, math.huge, 0 / 0 })
   end,
   word = function() return with(never(), { -1, 1.5, "no such word at all", "\0", math.mininteger, 0 / 0 }) end,

@@ -20,25 +20,25 @@ enum { LEAVE = -1 };
 
 /* ns.getuid() -> id    getuid(2) */
 static int cred_getuid(lua_State *L) {
-  lua_pushinteger(L, getuid());
+  lua_pushinteger(L, lib_check(L, getuid(), "getuid", ""));
   return 1;
 }
 
 /* ns.geteuid() -> id    geteuid(2) */
 static int cred_geteuid(lua_State *L) {
-  lua_pushinteger(L, geteuid());
+  lua_pushinteger(L, lib_check(L, geteuid(), "geteuid", ""));
   return 1;
 }
 
 /* ns.getgid() -> id    getgid(2) */
 static int cred_getgid(lua_State *L) {
-  lua_pushinteger(L, getgid());
+  lua_pushinteger(L, lib_check(L, getgid(), "getgid", ""));
   return 1;
 }
 
 /* ns.getegid() -> id    getegid(2) */
 static int cred_getegid(lua_State *L) {
-  lua_pushinteger(L, getegid());
+  lua_pushinteger(L, lib_check(L, getegid(), "getegid", ""));
   return 1;
 }
 
