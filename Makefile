@@ -89,6 +89,14 @@ build/reaper: src/reaper.c src/raw.h src/report.h Makefile | build
 	  -fno-pie -no-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
 	  -Wl,-z,noseparate-code,--build-id=none -s -o $@ $<
 
+# A program with nslua in it, for the specs.
+build/embed-static: spec/embed/embed.c build/libnslua.a
+	$(LINK) $(WARNINGS) -Isrc $(lua_cflags) -o $@ $^ $(call flags,--libs $(LUA_PC)) -lm -ldl -lpthread
+
+build/embed-shared: spec/embed/embed.c build/libnslua.so.0
+	$(LINK) $(WARNINGS) -Isrc $(lua_cflags) -o $@ $^ $(call flags,--libs $(LUA_PC)) -lpthread \
+	  -Wl,-rpath,$(CURDIR)/build
+
 # All Lua files are in the binary. (Folders: a file that has gone counts too.)
 build/embed.o: build/embed.inc build/reaper $(embedded)
 build/embed.inc: .ci/embed $(shell find lua scripts -type d 2>/dev/null) $(embedded) | build

@@ -102,10 +102,12 @@ static void push_home(lua_State *L) {
 }
 
 /* nslua.sys.library_paths() -> where a shared object of ours may stand:
-   beside a library, in a checkout, beside the program, installed */
+   beside a library, in a checkout, beside the program, installed (from
+   bin/nslua, from lib/lua/5.4/nslua.so) */
 static int sys_library_paths(lua_State *L) {
   static const char *const below[] = {"/nslua/?.so", "/build/nslua/?.so",
-                                      "/?.so", "/../lib/nslua/?.so"};
+                                      "/?.so", "/../lib/nslua/?.so",
+                                      "/../../nslua/?.so"};
   push_home(L);
   lua_newtable(L);
   for (int i = 0; i < (int)(sizeof below / sizeof *below); i++) {
