@@ -63,15 +63,12 @@ pid_t procfs_next(procfs_Walk *walk) {
   }
 }
 
-void procfs_checkown(lua_State *L, const procfs_Walk *walk,
-                     const char *path) {
+bool procfs_foreign(const procfs_Walk *walk) {
   char self[32];
   const char *s = self;
   ssize_t n = readlinkat(walk->h.fd, "self", self, sizeof self - 1);
   self[n > 0 ? n : 0] = '\0';
-  if ((pid_t)procfs_number(&s) != getpid())
-    lib_fail_text(L, ESRCH, "readlinkat", path,
-                  "this /proc is of another pid namespace: ");
+  return (pid_t)procfs_number(&s) != getpid();
 }
 
 /* -- small reads ------------------------------------------------------------ */
@@ -145,10 +142,13 @@ bool procfs_stat(int proc_fd, pid_t pid, procfs_Stat *stat) {
 
 /* What ps shows for a process without a command line: a kernel thread, a
    zombie, one that overwrote its arguments. */
-static size_t name_only(int proc_fd, pid_t pid, char *buffer, size_t size) {
+static size_t name_only(int proc_fd, pid_t pid, bool marked, char *buffer,
+                        size_t size) {
   procfs_Stat stat;
   if (!procfs_stat(proc_fd, pid, &stat) || size < sizeof stat.comm + 16)
     return 0;
+  if (!marked)
+    return (size_t)(stpcpy(buffer, stat.comm) - buffer);
   char *end = buffer;
   *end++ = '[';
   end = stpcpy(end, stat.comm);
@@ -156,12 +156,13 @@ static size_t name_only(int proc_fd, pid_t pid, char *buffer, size_t size) {
   return (size_t)(end - buffer);
 }
 
-size_t procfs_args(int proc_fd, pid_t pid, char *buffer, size_t size) {
+size_t procfs_args(int proc_fd, pid_t pid, bool marked, char *buffer,
+                   size_t size) {
   ssize_t n = procfs_read(proc_fd, pid, "cmdline", buffer, size);
   while (n > 0 && buffer[n - 1] == '\0')
     n--;
   if (n <= 0)
-    return name_only(proc_fd, pid, buffer, size);
+    return name_only(proc_fd, pid, marked, buffer, size);
   for (char *p = buffer; (p = memchr(p, '\0', (size_t)(buffer + n - p)));)
     *p = ' ';
   return (size_t)n;

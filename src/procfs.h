@@ -20,9 +20,8 @@ typedef struct procfs_Walk {
 procfs_Walk *procfs_newwalk(lua_State *L, const char *path);
 /* The next pid, in ascending order; 0 at the end, -1 with errno. */
 pid_t procfs_next(procfs_Walk *walk);
-/* Raises unless this is a procfs of the caller's own pid namespace. */
-void procfs_checkown(lua_State *L, const procfs_Walk *walk,
-                     const char *path);
+/* Is this the procfs of another pid namespace than the caller's? */
+bool procfs_foreign(const procfs_Walk *walk);
 
 /* A path below /proc: "4294967295/ns/" and a short name fit. */
 #define PROCFS_PATH 64
@@ -44,9 +43,11 @@ typedef struct procfs_Stat {
 } procfs_Stat;
 
 bool procfs_stat(int proc_fd, pid_t pid, procfs_Stat *stat);
-/* The command line with spaces between the words, or "[comm]" for one that
-   has none; returns its length, 0 when the process is gone. */
-size_t procfs_args(int proc_fd, pid_t pid, char *buffer, size_t size);
+/* The command line with spaces between the words, or the name for one that
+   has none, `marked` as ps does: "[kthreadd]"; returns its length, 0 when the
+   process is gone. */
+size_t procfs_args(int proc_fd, pid_t pid, bool marked, char *buffer,
+                   size_t size);
 
 /* Pushes the name of a user, or the number; `cache` is a table. */
 void procfs_pushuser(lua_State *L, int cache, uid_t uid);

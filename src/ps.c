@@ -172,7 +172,7 @@ static bool push_row(lua_State *L, Ps *ps, pid_t pid) {
   if (alive && (wanted & (COL_UID | COL_USER)))
     alive = set_user(L, ps, pid);
   if (alive && (wanted & COL_ARGS)) {
-    size_t n = procfs_args(ps->walk->h.fd, pid, ps->args, ARGS_ROOM);
+    size_t n = procfs_args(ps->walk->h.fd, pid, true, ps->args, ARGS_ROOM);
     lua_pushlstring(L, ps->args, n);
     lua_setfield(L, -2, "args");
     alive = n > 0;
@@ -263,12 +263,59 @@ static int ps_ps_column(lua_State *L) {
 static int ps_nspid(lua_State *L) {
   pid_t pid = lib_checkpid(L, 1);
   procfs_Walk *walk = procfs_newwalk(L, "/proc");
-  procfs_checkown(L, walk, "/proc");
-  errno = ESRCH;
+  if (procfs_foreign(walk))
+    lib_fail_text(L, ESRCH, "readlinkat", "\"/proc/self\"",
+                  "this /proc is of another pid namespace: ");
   if (!push_nspid(L, walk->h.fd, pid))
     lib_fail(L, ESRCH, "openat", "d", (int)pid);
   lib_close(&walk->h);
   return 1;
+}
+
+/* The number that the process has in the namespace of `fd`; 0 when it has
+   none there, -1 when this kernel cannot say (before Linux 6.11). */
+static int number_inside(int fd, pid_t pid) {
+  int n = ioctl(fd, NS_GET_TGID_IN_PIDNS, pid);
+  return n > 0 ? n : errno == ESRCH ? 0 : -1;
+}
+
+/* Without that ioctl: only those whose own namespace it is; the number is the
+   last of their NSpid line. */
+static int number_by_status(lua_State *L, int proc_fd, pid_t pid,
+                            const lib_Ns *ns) {
+  char path[PROCFS_PATH];
+  int number = 0;
+  stpcpy(procfs_path(path, pid, "ns/"), "pid");
+  if (procfs_inode(proc_fd, path) != ns->ino || !push_nspid(L, proc_fd, pid))
+    return 0;
+  lua_rawgeti(L, -1, (lua_Integer)lua_rawlen(L, -1));
+  number = (int)lua_tointeger(L, -1);
+  lua_pop(L, 2);
+  return number;
+}
+
+/* ns.scan_visible(pidns [, proc]) -> pids, {[pid] = number there}
+   What a pid namespace can see: its own processes and its descendants'. */
+static int ps_scan_visible(lua_State *L) {
+  lib_Ns *ns = lib_checkns(L, 1);
+  lua_settop(L, 2);
+  procfs_Walk *walk = procfs_newwalk(L, lib_optpath(L, 2, "/proc"));
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_Integer n = 0;
+  for (pid_t pid; (pid = procfs_next(walk)) > 0;) {
+    int number = number_inside(ns->h.fd, pid);
+    if (number == -1)
+      number = number_by_status(L, walk->h.fd, pid, ns);
+    if (number <= 0)
+      continue;
+    lua_pushinteger(L, pid);
+    lua_rawseti(L, -3, ++n);
+    lua_pushinteger(L, number);
+    lua_rawseti(L, -2, pid);
+  }
+  lib_close(&walk->h);
+  return 2;
 }
 
 /* Where a pid number is translated from and to. */
@@ -293,6 +340,7 @@ static const luaL_Reg funcs[] = {
   {"nspid", ps_nspid},
   {"ps_column", ps_ps_column},
   {"scan_processes", ps_scan_processes},
+  {"scan_visible", ps_scan_visible},
   {"translate_pid", ps_translate_pid},
   {NULL, NULL},
 };

@@ -266,7 +266,7 @@ static void ask_process(Scan *s, Entry *e) {
       fstatat(s->proc_fd, path, &st, 0) == 0 ? st.st_uid : (uid_t)-1;
     s->last_ppid = procfs_stat(s->proc_fd, e->pid, &stat) ? stat.ppid : -1;
     s->last_command = scan_keep(
-      s, args, procfs_args(s->proc_fd, e->pid, args, sizeof args));
+      s, args, procfs_args(s->proc_fd, e->pid, false, args, sizeof args));
   }
   e->ppid = s->last_ppid;
   e->uid = s->last_uid;
@@ -510,6 +510,7 @@ static int scan_namespaces(lua_State *L) {
   s->proc_fd = walk->h.fd;
   s->types = types;
   s->deep = deep;
+  bool foreign = procfs_foreign(walk);
   run(s, walk);
   if (s->failed)
     return luaL_error(L, "not enough memory");
@@ -520,7 +521,11 @@ static int scan_namespaces(lua_State *L) {
     push_row(L, s, &s->entries[i], users, proc);
     lua_rawseti(L, -2, i + 1);
   }
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 6);
+  if (foreign) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "foreign");
+  }
   set_integer(L, "processes", s->processes);
   set_integer(L, "hidden", s->hidden);
   if (deep)

@@ -7,6 +7,7 @@ local sys = require "nslua.sys"
 -- name -> the module that has it
 local lazy = {
   try = "nslua.core", trace = "nslua.core",
+  list = "nslua.list", ps = "nslua.list", matrix = "nslua.view",
 }
 
 -- method -> the module that adds it, for each handle type

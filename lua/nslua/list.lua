@@ -1,0 +1,279 @@
+-- SPDX-License-Identifier: MIT
+-- Namespaces and processes as lists: arrays of plain records that print
+-- themselves. The scan is C (scan.c, ps.c); what it means is said here, how it
+-- looks in view.lua.
+
+local sys = require "nslua.sys"
+local ns = sys.primitives
+
+local list = {}
+
+list.types = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time" }
+
+
+-- -- what a list can do --------------------------------------------------------
+
+local methods = {}
+
+-- Records with a name ("namespaces", "processes"), columns, and what else is
+-- known of the whole, which `list.hidden` and its like answer.
+local function make(rows, name, columns, about)
+  about.name, about.columns = name, columns
+  return setmetatable(rows, {
+    __name = "nslua.List",
+    __index = function(_, key) return methods[key] or about[key] end,
+    __tostring = function(self) return require "nslua.view".text(self) end,
+  })
+end
+
+list.make = make
+
+
+---The records for which fn says true, as a list.
+---
+---    print(ns.list():where(function(n) return n.nprocs == 1 end))
+---
+---@param fn fun(row: table): any
+---@return nslua.List
+function methods:where(fn)
+  local rows = {}
+  for _, row in ipairs(self) do
+    if fn(row) then rows[#rows + 1] = row end
+  end
+  return make(rows, self.name, self.columns, { hidden = self.hidden, proc = self.proc, foreign = self.foreign })
+end
+
+
+---The same records with other columns on the screen.
+---
+---    print(ns.list():show("ns", "type", "kept_by"))
+---
+---@param ... string
+---@return nslua.List
+function methods:show(...)
+  local rows = table.move(self, 1, #self, 1, {})
+  return make(rows, self.name, { ... }, { hidden = self.hidden, proc = self.proc, foreign = self.foreign })
+end
+
+
+---A tree of namespaces: by "owner" (the user namespace that each belongs to;
+---the default), "parent" (user and pid namespaces), or "process" (who
+---started whom). Of processes: by "process".
+---@param by? "owner"|"parent"|"process"
+---@return nslua.Lines
+function methods:tree(by)
+  return require "nslua.view".tree(self, by)
+end
+
+
+---The records as JSON text: an array of objects.
+---@param indent? integer  spaces for each level; nil is one line
+---@return string
+function methods:json(indent)
+  local rows = table.move(self, 1, #self, 1, {})
+  return require "nslua.json".encode(rows, indent)
+end
+
+
+---The graph of namespaces in Graphviz's language: `| dot -Tsvg`.
+---@return string
+function methods:dot() return require "nslua.graph".dot(self) end
+
+
+---The graph of namespaces as a picture that needs nothing else.
+---@return string
+function methods:svg() return require "nslua.graph".svg(self) end
+
+
+-- -- options -------------------------------------------------------------------
+
+-- Raises for a key that is none, and names the nearest. `what` is the function.
+local function check_keys(what, opts, known)
+  for key in pairs(opts) do
+    if type(key) == "string" and not known[key] then
+      local names = {}
+      for name in pairs(known) do names[#names + 1] = name end
+      table.sort(names)
+      local near = sys.nearest(key, names)
+      error(("bad argument #1 to '%s' (unknown option '%s'%s)"):format(what, sys.clean(key),
+        near and (", did you mean '%s'?"):format(near) or ""), 3)
+    end
+  end
+end
+
+-- Calls a primitive; a mistake in its arguments is told as ours.
+local function call_as(what, kind, primitive, ...)
+  local result = table.pack(pcall(primitive, ...))
+  if result[1] then return table.unpack(result, 2, result.n) end
+  local err = result[2]
+  if type(err) == "string" then
+    err = err:gsub("to '[%w_.?]+'", "to '" .. what .. "'"):gsub("unknown flag", "unknown " .. kind)
+  end
+  error(err, 0)
+end
+
+-- A pid of a pid or Proc.
+local function number_of(what)
+  if math.type(what) == "integer" and what > 0 then return what end
+  if getmetatable(what) == "nslua.Proc" then return what.pid end
+  error(("bad option 'pid' (Proc or pid > 0 expected, got %s)"):format(tostring(what)), 0)
+end
+
+
+-- -- namespaces ------------------------------------------------------------------
+
+local LIST_KEYS = { type = true, pid = true, deep = true, persistent = true, proc = true }
+
+-- The row of a handle: what can be said without /proc.
+local function row_of(handle)
+  local owner, parent = handle:owner(), nil
+  if handle.type == "pid" or handle.type == "user" then parent = handle:parent() end
+  return {
+    ns = handle.inode, type = handle.type, id = handle.id, nprocs = 1, pid = ns.getpid(),
+    ons = handle.type ~= "user" and owner and owner.inode or nil,
+    pns = parent and parent.inode or nil, kept_by = "processes",
+  }
+end
+
+-- Without /proc a process can still ask for its own.
+local function own_only(types)
+  local rows, wanted = {}, nil
+  if types then
+    wanted = {}
+    for _, word in ipairs(type(types) == "table" and types or { types }) do wanted[word] = true end
+  end
+  for word, handle in pairs(ns.of(ns.getpid())) do
+    if not wanted or wanted[word] then rows[#rows + 1] = row_of(handle) end
+    handle:close()
+  end
+  table.sort(rows, function(a, b) return a.ns < b.ns end)
+  return rows, { processes = 1, hidden = 0, noproc = true }
+end
+
+local function scan(opts, proc)
+  local ok, rows, about = pcall(call_as, "list", "namespace type", ns.scan_namespaces, opts.type, opts.deep, proc)
+  if ok then return rows, about end
+  if type(rows) ~= "table" or opts.proc or rows.name ~= "ENOENT" then error(rows, 0) end
+  return own_only(opts.type)
+end
+
+-- The namespace numbers of one process, by type.
+local function numbers_of(pid, proc)
+  local columns = { "ppid" }
+  for _, word in ipairs(list.types) do columns[#columns + 1] = word .. "ns" end
+  local found, hidden = ns.scan_processes(columns, proc, { pid })
+  if not found[1] then
+    error(sys.error(3, "openat", ("\"%s/%d\""):format(proc, pid), "no process has this pid: "), 0)
+  end
+  if hidden > 0 then error(sys.error(13, "readlinkat", ("\"%s/%d/ns\""):format(proc, pid)), 0) end
+  return found[1]
+end
+
+
+---Every namespace that has a process, is bind-mounted where the caller can see
+---it, or owns or bore one of these. The list prints itself as lsns does; its
+---records have lsns's names:
+---
+---    ns type path nprocs pid ppid command uid user netnsid nsfs pns ons
+---
+---and `id` (never used again, where the kernel has it), `owner_uid` (of user
+---namespaces) and `kept_by`, words that say what keeps it alive. `hidden`
+---counts the processes whose namespaces the caller may not see.
+---
+---    print(ns.list())
+---    for _, n in ipairs(ns.list { type = "uts" }) do print(n.ns, n.nprocs) end
+---
+---@param opts? string|{ type?: string|string[], pid?: integer|nslua.Proc, deep?: boolean, persistent?: boolean, proc?: string }
+---   type: only these; pid: only those of this process; deep: also those kept
+---   by descriptors, threads, for future children, and all mount namespaces;
+---   persistent: only those without a process; proc: another procfs
+---@return nslua.List
+function list.list(opts)
+  if type(opts) == "string" then opts = { type = opts } end
+  if opts ~= nil and type(opts) ~= "table" then
+    error("bad argument #1 to 'list' (table or namespace type expected)", 2)
+  end
+  opts = opts or {}
+  check_keys("list", opts, LIST_KEYS)
+  local proc = opts.proc or "/proc"
+  local only = opts.pid and numbers_of(number_of(opts.pid), proc)
+  local rows, about = scan(opts, proc)
+  about.proc = proc
+  local result = make(rows, "namespaces", nil, about)
+  if only then result = result:where(function(n) return only[n.type .. "ns"] == n.ns end) end
+  if opts.persistent then result = result:where(function(n) return n.nprocs == 0 end) end
+  return result
+end
+
+
+-- -- processes ---------------------------------------------------------------------
+
+local PS_KEYS = { pid = true, proc = true, inside = true }
+
+local function check_columns(opts)
+  local columns, words = {}, {}
+  for _, word in ipairs(opts) do
+    if type(word) ~= "string" then error("bad argument #1 to 'ps' (columns are words)", 3) end
+    for one in word:gmatch "[^,%s]+" do words[#words + 1] = one end
+  end
+  for i, word in ipairs(words) do
+    columns[i] = word == "inpid" and word or (call_as("ps", "column", ns.ps_column, word))
+  end
+  return columns
+end
+
+-- The processes that a pid namespace can see, with their numbers there.
+local function look_inside(target)
+  if getmetatable(target) == "nslua.Ns" then
+    return ns.scan_visible(target)
+  end
+  local handle <close> = ns.of(number_of(target), "pid")
+  return ns.scan_visible(handle)
+end
+
+local function some_pids(what)
+  if what == nil then return nil end
+  if type(what) ~= "table" then what = { what } end
+  local pids = {}
+  for i, one in ipairs(what) do pids[i] = number_of(one) end
+  return pids
+end
+
+
+---The processes, with any of these columns: pid ppid pgid sid user uid tty
+---state comm args nspid, and mntns utsns ipcns netns pidns userns cgroupns
+---timens. The list prints itself as ps does.
+---
+---    print(ns.ps())
+---    print(ns.ps { "pid", "pidns", "args" })
+---    print(ns.ps { inside = box })    -- also `inpid`, the number in there
+---
+---@param opts? string|{ [integer]: string, pid?: integer|nslua.Proc|table, inside?: nslua.Ns|nslua.Proc|integer, proc?: string }
+---   pid: only these; inside: only those which that pid namespace can see;
+---   proc: another procfs
+---@return nslua.List
+function list.ps(opts)
+  if type(opts) == "string" then opts = { opts } end
+  if opts ~= nil and type(opts) ~= "table" then
+    error("bad argument #1 to 'ps' (table of columns expected)", 2)
+  end
+  opts = opts or {}
+  check_keys("ps", opts, PS_KEYS)
+  local columns = check_columns(opts)
+  if #columns == 0 then
+    columns = opts.inside and { "inpid", "pid", "user", "args" } or { "pid", "ppid", "user", "args" }
+  end
+  local pids, inner = some_pids(opts.pid), nil
+  if opts.inside then pids, inner = look_inside(opts.inside) end
+  local asked = {}
+  for _, word in ipairs(columns) do
+    if word ~= "inpid" then asked[#asked + 1] = word end
+  end
+  local rows, hidden = ns.scan_processes(asked, opts.proc, pids)
+  for _, row in ipairs(rows) do
+    if inner then row.inpid = inner[row.pid] end
+  end
+  return make(rows, "processes", columns, { hidden = hidden, proc = opts.proc or "/proc" })
+end
+
+return list
