@@ -224,7 +224,7 @@ static int idmap_map(lua_State *L) {
   pid_t pid = lua_isnil(L, 1) ? 0 : lib_checkpid(L, 1);
   lib_pushmap(L, 2, pid == 0, &m);
   const char *failed = lib_writemap(pid, &m);
-  if (failed == NULL && pid == 0)
+  if (failed == NULL && pid == 0 && *m.uid != '\0')
     left_behind = false;
   if (failed == NULL)
     return lib_done(L, 0, "write", "rsrs", "gid_map", m.gid, "uid_map", m.uid);

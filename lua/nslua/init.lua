@@ -8,6 +8,7 @@ local sys = require "nslua.sys"
 local lazy = {
   try = "nslua.core", trace = "nslua.core",
   list = "nslua.list", ps = "nslua.list", matrix = "nslua.view",
+  can = "nslua.doctor",
 }
 
 -- method -> the module that adds it, for each handle type
@@ -34,5 +35,8 @@ for type_name, names in pairs(lazy_methods) do
     return method
   end })
 end
+
+-- Why a call was refused is worked out when somebody asks.
+sys.explain(function(err) return require("nslua.doctor").explain(err) end)
 
 return setmetatable(ns, { __index = resolve })

@@ -99,9 +99,9 @@ return {
     when = function(_, e) return not e.elsewhere and not program(e) end,
     why = function(_, e)
       if (e.args[1] or ""):find("/", 1, true) then
-        return "There is no {program} in this root."
+        return ("There is no %s in this root."):format(e.shown[1])
       end
-      return "No folder of PATH has {program} in this root."
+      return ("No folder of PATH has %s in this root."):format(e.shown[1])
     end,
     fix = "give a full path that exists inside the root, or install the program",
     see = "execve(2)",
