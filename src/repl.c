@@ -110,6 +110,8 @@ static void wait_for_edited(const sigset_t *waiting) {
       editor.read_char();
   if (edit_done)
     return;
+  puts("^C"); /* before the editor takes the cursor to the first column */
+  fflush(stdout);
   if (editor.cleanup != NULL)
     editor.cleanup();
   if (editor.replace_line != NULL)
@@ -146,6 +148,7 @@ static Got read_plain_line(lua_State *L, const char *prompt) {
   ssize_t n = getline(&line, &size, stdin);
   if (n < 0 && errno == EINTR && interrupted) {
     clearerr(stdin);
+    putchar('\n');
     return INTERRUPTED;
   }
   if (n < 0)
@@ -176,8 +179,6 @@ static Got read_line(lua_State *L, bool first) {
                                : read_plain_line(L, prompt);
   if (on_terminal)
     sigaction(SIGINT, &before, NULL);
-  if (got == INTERRUPTED)
-    puts("^C");
   return got;
 }
 
@@ -265,8 +266,8 @@ static void print_values(lua_State *L, int first) {
 
 /* On a terminal `ns` is there already, unless the script made one. */
 static void greet(lua_State *L) {
-  puts("nslua " NSLUA_VERSION "  namespaces are in the table ns; "
-       "nslua --help tells about lessons; Ctrl-D leaves");
+  puts("nslua " NSLUA_VERSION "  try ns.unshare(\"uts\") and ns.trace(true); "
+       "Ctrl-D leaves");
   if (lua_getglobal(L, "ns") == LUA_TNIL) {
     lua_getglobal(L, "require");
     lua_pushliteral(L, "nslua");
