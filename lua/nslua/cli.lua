@@ -46,10 +46,10 @@ The machine
   --help                  this text
 
 Options of lua, as everywhere
-  -e CODE   run a piece of code             -i   then give a prompt
-  -l MOD    require a module (-l g=MOD)     -v   print Lua's version
-  -W        turn warnings on                -E   look at no environment variable
-  -         the script is standard input    --   end of the options
+  -e CODE   run a piece of code           -i   then give a prompt
+  -l MOD    require a module (-l g=MOD)   -v   print Lua's version
+  -W        turn warnings on              -E   look at no environment variable
+  -         the script is standard input  --   end of the options
 
 Options stand before the script; what follows it is the script's own (`arg`).
 

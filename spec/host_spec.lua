@@ -1,0 +1,144 @@
+-- SPDX-License-Identifier: MIT
+-- What the program does beyond lua: nothing of ours is loaded unasked, clean
+-- messages, Ctrl-C, children of a bare fork, no set-user-ID.
+
+local helpers = require "spec.helpers"
+local ns = require "nslua"
+
+-- Starts Lua code in the background. Returns the process and what it writes.
+local function start(code)
+  local r, w = ns.pipe()
+  local child = ns.fork(function()
+    w:dup2(1)
+    ns.exec { helpers.program, "-e", code }
+  end)
+  w:close()
+  return child, r
+end
+
+describe("the program", function()
+  it("loads no module of ours before it is asked to", function()
+    local out = helpers.nslua [[
+      for name in pairs(package.loaded) do
+        if name:find "nslua" then print(name) end
+      end]]
+    assert.equal("", out)
+  end)
+
+  it("maps no library but the C library's", function()
+    local out = helpers.nslua "for line in io.lines '/proc/self/maps' do print(line) end"
+    local others = {}
+    for path in out:gmatch "(/[^\n]+%.so[^\n]*)" do
+      local name = path:match "[^/]+$"
+      if not name:match "^libc[.-]" and not name:match "^libm[.-]" and not name:match "^libdl[.-]"
+        and not name:match "^ld[.-]" then others[name] = true end
+    end
+    assert.same({}, others)
+  end)
+
+  it("shows control bytes of an error, and leaves line ends and UTF-8", function()
+    local _, err, status = helpers.nslua [[error("a\27[31m\r\b\x9b \xff\xc2\x9b é\tb\nc\x7f", 0)]]
+    assert.equal("a\\x1B[31m\\x0D\\x08\\x9B \\xFF\\xC2\\x9B é\tb\nc\\x7F\n", err:match ": (.-\n.-\n)")
+    assert.equal(1, status)
+  end)
+
+  it("shows control bytes of a file's name, an option and a warning", function()
+    local function printed(args)
+      local _, err = helpers.nslua(args)
+      return err:match ": ([^\n]*)"
+    end
+    assert.matches("^cannot open \\x1B%[0m", printed { "\27[0m" })
+    assert.equal("unrecognized option '-\\x1B'", printed { "-\27" })
+    assert.equal("w\\x07w", printed { "-W", "-e", "warn('w', '\7', 'w')" })
+  end)
+
+  it("says an error of the kernel with its why, and no traceback", function()
+    local _, err, status = helpers.nslua "require 'nslua'.chdir '/no/such/folder'"
+    assert.matches("chdir%(\"/no/such/folder\"%): No such file or directory %(ENOENT%)", err)
+    assert.equal(1, status)
+  end)
+
+  it("tells the ends of programs though its parent ignores SIGCHLD", function()
+    local out = helpers.run { "sh", "-c", "trap '' CHLD; exec \"$0\" -e 'print(os.execute [[exit 3]])'",
+      helpers.program }
+    assert.equal("nil\texit\t3\n", out)
+  end)
+
+  helpers.root_it("does not run with the rights of another user", function()
+    local folder = ns.mkdtemp "/tmp/nslua-setuid-XXXXXX"
+    helpers.run { "cp", helpers.program, folder .. "/nslua" }
+    ns.chmod(folder, "755")
+    ns.chown(folder .. "/nslua", 65534, 65534)
+    ns.chmod(folder .. "/nslua", "4755")
+    local out, err, status = helpers.run { folder .. "/nslua", "-e", "print(1)" }
+    helpers.run { "rm", "-r", folder }
+    assert.same({ "", 1 }, { out, status })
+    assert.matches("set%-user%-ID", err)
+  end)
+end)
+
+describe("Ctrl-C", function()
+  it("is an error that a script may catch", function()
+    local child <close>, output = start [[
+      io.stdout:setvbuf 'no'
+      print(pcall(function() print 'ready' while true do end end))]]
+    assert.equal("ready", output:read())
+    child:kill "INT"
+    assert.matches("^false\t.*interrupted!$", output:read())
+    assert.same({ true, "exit", 0 }, { child:wait(10) })
+    output:close()
+  end)
+
+  it("given twice ends what cannot be interrupted", function()
+    local child <close>, output = start [[
+      io.stdout:setvbuf 'no'
+      print 'ready'
+      string.find(('a'):rep(2000000), '.-.-.-b')]]
+    assert.equal("ready", output:read())
+    output:close()
+    assert.is_nil(child:wait(0.3)) -- until it is in the search
+    child:kill "INT"
+    assert.is_nil(child:wait(0.3))
+    child:kill "INT"
+    assert.same({ true, "signal", 2 }, { child:wait(10) })
+  end)
+end)
+
+describe("the child of a bare fork", function()
+  local fork = "local ns = require 'nslua' io.write 'once ' local pid = ns.fork() "
+
+  it("ends with its chunk, keeps what it wrote and closes no state", function()
+    local out, _, status = helpers.nslua(fork .. [[
+      setmetatable({}, { __gc = function() io.write 'gc ' end })
+      if pid == 0 then io.write 'child ' else ns.wait(pid) io.write 'parent ' end]])
+    assert.same({ "once child parent gc ", 0 }, { out, status })
+  end)
+
+  it("ends with 1 after an error, which the parent does not see", function()
+    local out, err, status = helpers.nslua(fork .. [[
+      if pid == 0 then error 'in the child' end
+      print(ns.wait(pid))]])
+    assert.matches("^once nil\texit\t1", out)
+    assert.matches("in the child", err)
+    assert.equal(0, status)
+  end)
+
+  it("does not run what comes after the script", function()
+    local file = os.tmpname()
+    local f = assert(io.open(file, "w"))
+    f:write "local ns = require 'nslua' pid = ns.fork() if pid > 0 then ns.wait(pid) end"
+    f:close()
+    local out = helpers.nslua({ "-i", file }, { stdin = "print(pid > 0)\n" })
+    os.remove(file)
+    assert.matches("\n> print%(pid > 0%)\ntrue\n> \n$", out)
+  end)
+
+  it("never prompts", function()
+    local out, _, status = helpers.nslua({ "-i" }, {
+      stdin = "ns = require 'nslua'\npid = ns.fork()\nif pid ~= 0 then ns.wait(pid) end\n1 + 1\n",
+    })
+    local _, sums = out:gsub("\n2\n", "")
+    local _, prompts = out:gsub("> ", "")
+    assert.same({ 1, 5, 0 }, { sums, prompts, status })
+  end)
+end)
