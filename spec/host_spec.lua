@@ -100,7 +100,7 @@ describe("Ctrl-C", function()
     child:kill "INT"
     assert.is_nil(child:wait(0.3))
     child:kill "INT"
-    assert.same({ true, "signal", 2 }, { child:wait(10) })
+    assert.same({ nil, "signal", 2 }, { child:wait(10) })
   end)
 end)
 
