@@ -102,13 +102,12 @@ return {
   {
     id = "container-filter", ux = 4, call = NEW, errno = "EPERM ENOSYS",
     when = function(s, e)
-      return s.seccomp == 2 and s.filtered ~= false and
-        (e.types.user or not unprivileged(s))
+      return s.seccomp == 2 and (e.types.user or not unprivileged(s))
     end,
-    why = "A system call filter is active (Seccomp: 2{in_container}); the " ..
-      "usual one of containers refuses new user namespaces.",
+    why = "A system call filter is active (Seccomp: 2{in_container}); those of " ..
+      "containers, and systemd's RestrictNamespaces=, refuse new namespaces.",
     fix = "start the container with --security-opt seccomp=unconfined " ..
-      "(Docker, Podman)",
+      "(Docker, Podman), or take RestrictNamespaces= out of the unit",
     command = "docker run --security-opt seccomp=unconfined ...",
     weakens = "the container may make every system call of its kernel",
     see = "seccomp(2)",
@@ -134,7 +133,7 @@ return {
     see = "namespaces(7), user_namespaces(7)",
   },
   {
-    id = "root-without-power", call = NEW, errno = "EPERM",
+    id = "root-without-power", ux = 1, call = NEW, errno = "EPERM",
     when = function(s, e)
       return not e.types.user and unprivileged(s) and s.euid == 0 and
         s.initial_user ~= false

@@ -45,8 +45,9 @@ return {
   {
     id = "map-twice", call = "write", errno = "EPERM",
     when = function(s, e)
-      return is_map(s, e) and (s.mapped_uids or 0) > 0 and s.initial_user == false
-        and not many_ids(e)
+      if e.elsewhere or s.initial_user ~= false then return false end
+      return is_map(s, e) and (s.mapped_uids or 0) > 0 and not many_ids(e) or
+        e.args[1] == "setgroups" and (s.mapped_gids or 0) > 0
     end,
     why = "A map is written once and for all, and this process has one already.",
     fix = "give the whole map at once: ns.map(nil, {uid={...}, gid={...}}), or " ..
