@@ -72,6 +72,10 @@ build/libnslua.so.0: $(library_objects)
 build/nslua.so: $(library_objects)
 	$(LINK) -shared -o $@ $^ -ldl
 
+# What src/NAME/ holds belongs to the shared object NAME.
+part_objects = $(patsubst src/%.c,build/%.o,$(wildcard src/$1/*.c))
+$(foreach p,$(parts),$(eval build/nslua/$p.so: $(call part_objects,$p)))
+
 build/nslua/%.so: build/%.o build/libnslua.a
 	@mkdir -p $(@D)
 	$(LINK) -shared -o $@ $^ $(call flags,--libs $($*_needs))
@@ -81,6 +85,7 @@ without-%:
 
 $(foreach p,$(parts),$(eval $p_cflags = $$(call flags,--cflags $($p_needs))))
 build/%.o: src/%.c Makefile | build
+	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
 
 # PID 1 of a box: a page or two without libc, kept in the binary as an image.
@@ -105,7 +110,7 @@ build/embed.inc: .ci/embed $(shell find lua scripts -type d 2>/dev/null) $(embed
 build:
 	@mkdir -p $@
 
--include $(wildcard build/*.d)
+-include $(wildcard build/*.d build/*/*.d)
 
 # -- for people ----------------------------------------------------------------
 

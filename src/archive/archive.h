@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * archive.h - what the files of nslua/archive.so share. Two processes work
+ * on one archive: the reader (network or file -> digest -> inflate) and the
+ * writer (tar -> disk). Between them is a ring of blocks in shared memory,
+ * so nothing is copied and no thread is needed.
+ */
+#ifndef NSLUA_ARCHIVE_H
+#define NSLUA_ARCHIVE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+/* A reason, in words for people. The first one stays: later ones are only
+   its consequences. A name in it is raw: whoever shows it cleans it. */
+typedef struct Reason {
+  char text[5000];
+} Reason;
+
+bool reason_set(Reason *r, const char *fmt, ...)
+  __attribute__((format(printf, 2, 3))); /* always false */
+
+/* -- ring.c ---------------------------------------------------------------- */
+
+enum { RING_BLOCK = 256 * 1024, RING_BLOCKS = 8, RING_TEXT = 5000 };
+
+/* What both processes and the one that waits for them see. */
+typedef struct Shared {
+  _Atomic uint64_t fetched; /* bytes in, still compressed */
+  _Atomic uint64_t total;   /* of them, 0 when not known */
+  _Atomic uint64_t plain;   /* bytes after inflating */
+  _Atomic uint64_t entries; /* written */
+  char text[2][RING_TEXT];  /* how the writer, the reader ended */
+  unsigned char block[RING_BLOCKS][RING_BLOCK];
+} Shared;
+
+typedef struct Ring {
+  Shared *shared;
+  int filled[2], freed[2]; /* pipes: a length, or a token, for each block */
+  unsigned next;           /* block to fill or to read */
+  unsigned credit;         /* blocks that may be filled without asking */
+  bool holding;            /* the reader's side has not given back its block */
+} Ring;
+
+#define ARCHIVE_RING "nslua.archive.Ring"
+Ring *ring_check(lua_State *L, int arg);
+/* The block to fill, or NULL when the other side is gone. */
+unsigned char *ring_begin(Ring *ring);
+bool ring_commit(Ring *ring, size_t size); /* 0 ends the stream */
+/* The next full block: its size, 0 at the end, -1 when cut off. */
+long ring_next(Ring *ring, const void **block);
+void ring_open(lua_State *L);
+
+/* -- inflate.c --------------------------------------------------------------- */
+
+/* Whatever inflates gzip: zlib, or ISA-L when it is there. */
+typedef struct Inflater Inflater;
+struct Inflater {
+  const char *name;
+  /* Consumes from *in, fills *out; both move on. 1: the member ended and its
+     CRC and length are right, 0: go on, -1: *why says what is wrong. */
+  int (*run)(Inflater *z, const unsigned char **in, size_t *in_left,
+             unsigned char **out, size_t *out_left, const char **why);
+  bool (*reset)(Inflater *z);
+  void (*free)(Inflater *z);
+  void *state;
+};
+
+bool inflater_open(Inflater *z, bool fast);
+void inflater_close(Inflater *z);
+
+/* -- feed.c, writer.c, archive.c ------------------------------------------------ */
+
+void feed_open(lua_State *L);
+
+struct archive;
+struct archive_entry;
+
+typedef struct Limits {
+  uint64_t bytes;   /* of all files, holes included */
+  uint64_t entries;
+} Limits;
+
+typedef struct Writer Writer;
+/* Writes below the directory `root`, which it keeps open. */
+Writer *writer_new(int root, const Limits *limits, Reason *why);
+bool writer_entry(Writer *w, struct archive *a, struct archive_entry *e);
+bool writer_finish(Writer *w);
+/* What was left out, by kind. */
+void writer_push_stats(lua_State *L, const Writer *w);
+void writer_free(Writer *w);
+
+#endif

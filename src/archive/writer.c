@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * writer.c - entries of an archive become files. The kernel is the wall: this
+ * process has the target as its root. On top of it every parent directory is
+ * looked up by openat2(2) with RESOLVE_IN_ROOT, the last name is never
+ * followed, and a file is always made anew (O_EXCL), so that nothing is ever
+ * written through a link. Six system calls or so for each entry.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <lauxlib.h>
+
+#include "archive.h"
+
+enum { MOST_PATH = 4096 };
+
+/* A name from the archive, made harmless: no leading '/', no "." parts. */
+typedef struct Path {
+  char text[MOST_PATH];
+  char *base; /* its last part; the text before it is the parent */
+} Path;
+
+struct Writer {
+  int root;
+  Limits limits;
+  uint64_t bytes, entries;
+  uint64_t devices, sockets, attributes, owners; /* left out */
+  Path path;
+  char parent[MOST_PATH]; /* whose directory is open in parent_fd */
+  int parent_fd;          /* -1 when none is */
+  struct timespec parent_times[2];
+  bool may_chown;
+  Reason *why;
+};
+
+bool reason_set(Reason *r, const char *fmt, ...) {
+  va_list ap;
+  if (r->text[0] != '\0')
+    return false;
+  va_start(ap, fmt);
+  vsnprintf(r->text, sizeof r->text, fmt, ap);
+  va_end(ap);
+  return false;
+}
+
+static bool refuse(Writer *w, const char *name, const char *why) {
+  return reason_set(w->why, "%s: %s", name, why);
+}
+
+static bool failed(Writer *w, const char *name) {
+  return refuse(w, name, strerror(errno));
+}
+
+/* -- names ------------------------------------------------------------------- */
+
+/* Appends the part [from, to) of a name. */
+static bool add_part(Path *p, size_t *length, const char *from, size_t n) {
+  if (*length + n + 2 > sizeof p->text)
+    return false;
+  if (*length > 0)
+    p->text[(*length)++] = '/';
+  p->base = p->text + *length;
+  memcpy(p->base, from, n);
+  *length += n;
+  p->text[*length] = '\0';
+  return true;
+}
+
+static bool clean_path(Writer *w, Path *p, const char *name) {
+  size_t length = 0;
+  p->text[0] = '\0';
+  p->base = p->text;
+  for (const char *at = name; *at != '\0';) {
+    size_t n = strcspn(at, "/");
+    if (n == 2 && memcmp(at, "..", 2) == 0)
+      return refuse(w, name, "the name climbs out of the archive (..)");
+    if (n > 0 && !(n == 1 && *at == '.') && !add_part(p, &length, at, n))
+      return refuse(w, name, "the name is too long");
+    at += n;
+    at += strspn(at, "/");
+  }
+  return true;
+}
+
+/* -- parents ------------------------------------------------------------------ */
+
+static int open_in_root(int root, const char *path, int flags) {
+  struct open_how how = {
+    .flags = (uint64_t)(flags | O_CLOEXEC),
+    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+  };
+  return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* Files made in a directory change its times: they are put back. */
+static void leave_parent(Writer *w) {
+  if (w->parent_fd < 0)
+    return;
+  futimens(w->parent_fd, w->parent_times);
+  close(w->parent_fd);
+  w->parent_fd = -1;
+}
+
+/* Makes `path` one part at a time, as far as it is missing. */
+static int make_parents(Writer *w, const char *path) {
+  char part[MOST_PATH];
+  int fd = open_in_root(w->root, ".", O_RDONLY | O_DIRECTORY);
+  for (const char *at = path; fd >= 0 && *at != '\0';) {
+    at += strcspn(at, "/");
+    memcpy(part, path, (size_t)(at - path));
+    part[at - path] = '\0';
+    const char *slash = strrchr(part, '/');
+    int next = open_in_root(w->root, part, O_RDONLY | O_DIRECTORY);
+    if (next == -1 && errno == ENOENT) {
+      struct stat st;
+      if (fstat(fd, &st) == 0 &&
+          mkdirat(fd, slash ? slash + 1 : part, 0755) == 0) {
+        struct timespec times[2] = {st.st_atim, st.st_mtim};
+        futimens(fd, times);
+        next = open_in_root(w->root, part, O_RDONLY | O_DIRECTORY);
+      }
+    }
+    int error_number = errno;
+    close(fd);
+    errno = error_number;
+    fd = next;
+    at += *at == '/';
+  }
+  return fd;
+}
+
+/* The directory that w->path lies in, as a descriptor; -1 with w->why. */
+static int enter_parent(Writer *w, Path *p) {
+  struct stat st;
+  size_t n = (size_t)(p->base - p->text);
+  n -= n > 0; /* the '/' */
+  if (w->parent_fd >= 0 && strlen(w->parent) == n &&
+      memcmp(w->parent, p->text, n) == 0)
+    return w->parent_fd;
+  leave_parent(w);
+  memcpy(w->parent, p->text, n);
+  w->parent[n] = '\0';
+  int fd = open_in_root(w->root, n ? w->parent : ".", O_RDONLY | O_DIRECTORY);
+  if (fd == -1 && errno == ENOENT)
+    fd = make_parents(w, w->parent);
+  if (fd == -1 || fstat(fd, &st) == -1) {
+    if (fd >= 0)
+      close(fd);
+    failed(w, p->text);
+    return -1;
+  }
+  w->parent_times[0] = st.st_atim;
+  w->parent_times[1] = st.st_mtim;
+  return w->parent_fd = fd;
+}
+
+/* What stands in the way of a new entry goes. False with errno. */
+static bool clear_way(Writer *w, int dir, const char *base) {
+  if (unlinkat(dir, base, 0) == 0)
+    return true;
+  if (errno != EISDIR && errno != EPERM)
+    return errno == ENOENT;
+  if (unlinkat(dir, base, AT_REMOVEDIR) == -1)
+    return false;
+  if (w->parent_fd != dir)
+    leave_parent(w); /* it may have been the one that went */
+  return true;
+}
+
+/* -- owner, mode, times ---------------------------------------------------------- */
+
+static void entry_times(struct archive_entry *e, struct timespec times[2]) {
+  times[1].tv_sec = archive_entry_mtime(e);
+  times[1].tv_nsec = archive_entry_mtime_nsec(e);
+  if (!archive_entry_mtime_is_set(e))
+    times[1] = (struct timespec){0, UTIME_NOW};
+  times[0] = times[1];
+  if (archive_entry_atime_is_set(e)) {
+    times[0].tv_sec = archive_entry_atime(e);
+    times[0].tv_nsec = archive_entry_atime_nsec(e);
+  }
+}
+
+/* An owner that is not mapped here is left out and counted. */
+static bool give_owner(Writer *w, int dir, const char *base,
+                       struct archive_entry *e) {
+  int64_t uid = archive_entry_uid(e), gid = archive_entry_gid(e);
+  if (!w->may_chown || (uid == 0 && gid == 0))
+    return true;
+  int flags = *base == '\0' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
+  if (uid >= 0 && gid >= 0 && uid < UINT32_MAX && gid < UINT32_MAX &&
+      fchownat(dir, base, (uid_t)uid, (gid_t)gid, flags) == 0)
+    return true;
+  w->owners++;
+  return uid < 0 || gid < 0 || uid >= UINT32_MAX || gid >= UINT32_MAX ||
+         errno == EINVAL || errno == EPERM;
+}
+
+/* Of extended attributes only those that a root needs: what overlayfs and
+   security modules keep in them is theirs. */
+static void give_attributes(Writer *w, int fd, struct archive_entry *e) {
+  const char *name;
+  const void *value;
+  size_t size;
+  if (archive_entry_xattr_reset(e) == 0)
+    return;
+  while (archive_entry_xattr_next(e, &name, &value, &size) == ARCHIVE_OK) {
+    bool wanted = name != NULL && ((strncmp(name, "user.", 5) == 0 &&
+                                    strncmp(name, "user.overlay.", 13) != 0) ||
+                                   strcmp(name, "security.capability") == 0);
+    if (!wanted || fsetxattr(fd, name, value, size, 0) == -1)
+      w->attributes++;
+  }
+}
+
+/* The finishing touches of a file or directory that is open. chown first: it
+   takes set-id bits away. */
+static bool finish_open(Writer *w, int fd, struct archive_entry *e,
+                        mode_t made_with) {
+  struct timespec times[2];
+  mode_t mode = archive_entry_mode(e) & 07777;
+  entry_times(e, times);
+  if (!give_owner(w, fd, "", e))
+    return false;
+  give_attributes(w, fd, e);
+  if (mode != made_with && fchmod(fd, mode) == -1)
+    return false;
+  return futimens(fd, times) == 0;
+}
+
+/* -- kinds of entries ----------------------------------------------------------------- */
+
+static bool write_block(int fd, const char *from, size_t size, off_t at) {
+  while (size > 0) {
+    ssize_t n = pwrite(fd, from, size, at);
+    if (n == -1 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return false;
+    from += n;
+    at += n;
+    size -= (size_t)n;
+  }
+  return true;
+}
+
+static bool write_data(Writer *w, int fd, struct archive *a, int64_t size) {
+  const void *data;
+  size_t n;
+  int64_t at, end = 0;
+  int result;
+  while ((result = archive_read_data_block(a, &data, &n, &at)) ==
+         ARCHIVE_OK) {
+    if (at < end || at > size || n > (uint64_t)(size - at))
+      return refuse(w, w->path.text, "its data does not fit its size");
+    if (!write_block(fd, data, n, at))
+      return failed(w, w->path.text);
+    end = at + (int64_t)n;
+  }
+  if (result != ARCHIVE_EOF)
+    return refuse(w, w->path.text, archive_error_string(a));
+  if (end < size && ftruncate(fd, size) == -1) /* ends in a hole */
+    return failed(w, w->path.text);
+  return true;
+}
+
+static int create(Writer *w, int dir, mode_t mode) {
+  int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  int fd = openat(dir, w->path.base, flags, mode);
+  if (fd == -1 && errno == EEXIST && clear_way(w, dir, w->path.base))
+    fd = openat(dir, w->path.base, flags, mode);
+  return fd;
+}
+
+static bool add_file(Writer *w, int dir, struct archive *a,
+                     struct archive_entry *e) {
+  int64_t size = archive_entry_size(e);
+  mode_t mode = archive_entry_mode(e) & 0777;
+  if (size < 0 || (uint64_t)size > w->limits.bytes - w->bytes)
+    return refuse(w, w->path.text, size < 0 ? "its size is negative"
+                                            : "the archive is too big");
+  w->bytes += (uint64_t)size;
+  int fd = create(w, dir, mode);
+  if (fd == -1)
+    return failed(w, w->path.text);
+  bool well = write_data(w, fd, a, size);
+  if (well && !finish_open(w, fd, e, mode))
+    well = failed(w, w->path.text);
+  close(fd);
+  return well;
+}
+
+static bool add_directory(Writer *w, int dir, struct archive_entry *e) {
+  struct stat st;
+  const char *base = w->path.base;
+  if (mkdirat(dir, base, 0700) == -1) {
+    bool is_dir = errno == EEXIST &&
+                  fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                  S_ISDIR(st.st_mode);
+    if (!is_dir && (!clear_way(w, dir, base) || mkdirat(dir, base, 0700) == -1))
+      return failed(w, w->path.text);
+  }
+  int fd = openat(dir, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd == -1)
+    return failed(w, w->path.text);
+  /* without CAP_DAC_OVERRIDE a directory must let us in */
+  if (!w->may_chown)
+    archive_entry_set_perm(e, archive_entry_perm(e) | 0700);
+  bool well = finish_open(w, fd, e, 0700) || failed(w, w->path.text);
+  close(fd);
+  return well;
+}
+
+/* The archive's own "." */
+static bool change_root(Writer *w, struct archive_entry *e) {
+  if (archive_entry_filetype(e) != AE_IFDIR || archive_entry_hardlink(e))
+    return refuse(w, archive_entry_pathname(e),
+                  "the root itself can only be a directory");
+  leave_parent(w);
+  archive_entry_set_perm(e, archive_entry_perm(e) | 0700);
+  return finish_open(w, w->root, e, 0) || failed(w, ".");
+}
+
+static bool finish_name(Writer *w, int dir, struct archive_entry *e) {
+  struct timespec times[2];
+  entry_times(e, times);
+  return (give_owner(w, dir, w->path.base, e) &&
+          utimensat(dir, w->path.base, times, AT_SYMLINK_NOFOLLOW) == 0) ||
+         failed(w, w->path.text);
+}
+
+static bool add_symlink(Writer *w, int dir, struct archive_entry *e) {
+  const char *target = archive_entry_symlink(e), *base = w->path.base;
+  if (target == NULL || *target == '\0')
+    return refuse(w, w->path.text, "a symbolic link to nothing");
+  if (symlinkat(target, dir, base) == -1 &&
+      !(errno == EEXIST && clear_way(w, dir, base) &&
+        symlinkat(target, dir, base) == 0))
+    return failed(w, w->path.text);
+  return finish_name(w, dir, e);
+}
+
+static bool add_fifo(Writer *w, int dir, struct archive_entry *e) {
+  const char *base = w->path.base;
+  mode_t mode = archive_entry_mode(e) & 0777;
+  if (mkfifoat(dir, base, mode) == -1 &&
+      !(errno == EEXIST && clear_way(w, dir, base) &&
+        mkfifoat(dir, base, mode) == 0))
+    return failed(w, w->path.text);
+  return finish_name(w, dir, e);
+}
+
+static bool same_file(int dir, const char *base, int dir2, const char *base2) {
+  struct stat a, b;
+  return fstatat(dir, base, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+         fstatat(dir2, base2, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+         a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Another name for what an earlier entry made; never through a link. */
+static bool add_hardlink(Writer *w, int dir, const char *name) {
+  Path target;
+  char parent[MOST_PATH] = ".";
+  if (!clean_path(w, &target, name))
+    return false;
+  if (target.base > target.text) {
+    target.base[-1] = '\0';
+    memcpy(parent, target.text, strlen(target.text) + 1);
+  }
+  int from = open_in_root(w->root, parent, O_PATH | O_DIRECTORY);
+  if (from == -1)
+    return failed(w, w->path.text);
+  const char *base = w->path.base;
+  bool well = linkat(from, target.base, dir, base, 0) == 0;
+  if (!well && errno == EEXIST)
+    well = same_file(from, target.base, dir, base) ||
+           (clear_way(w, dir, base) &&
+            linkat(from, target.base, dir, base, 0) == 0);
+  if (!well)
+    reason_set(w->why, "%s: a hard link to %s: %s", w->path.text, name,
+               strerror(errno));
+  close(from);
+  return well;
+}
+
+/* -- one entry --------------------------------------------------------------------------- */
+
+static bool add(Writer *w, int dir, struct archive *a,
+                struct archive_entry *e) {
+  if (archive_entry_hardlink(e) != NULL)
+    return add_hardlink(w, dir, archive_entry_hardlink(e));
+  switch (archive_entry_filetype(e)) {
+  case AE_IFREG: return add_file(w, dir, a, e);
+  case AE_IFDIR: return add_directory(w, dir, e);
+  case AE_IFLNK: return add_symlink(w, dir, e);
+  case AE_IFIFO: return add_fifo(w, dir, e);
+  case AE_IFCHR:
+  case AE_IFBLK: w->devices++; return true; /* a box gets its own */
+  case AE_IFSOCK: w->sockets++; return true;
+  default: return refuse(w, w->path.text, "an entry of an unknown kind");
+  }
+}
+
+bool writer_entry(Writer *w, struct archive *a, struct archive_entry *e) {
+  const char *name = archive_entry_pathname(e);
+  if (name == NULL || *name == '\0')
+    return reason_set(w->why, "an entry has no name");
+  if (++w->entries > w->limits.entries)
+    return reason_set(w->why, "the archive has more than %llu entries",
+                      (unsigned long long)w->limits.entries);
+  if (!clean_path(w, &w->path, name))
+    return false;
+  if (w->path.text[0] == '\0')
+    return change_root(w, e);
+  int dir = enter_parent(w, &w->path);
+  return dir >= 0 && add(w, dir, a, e);
+}
+
+bool writer_finish(Writer *w) {
+  leave_parent(w);
+  return syncfs(w->root) == 0 ||
+         reason_set(w->why, "cannot write to the disk: %s", strerror(errno));
+}
+
+Writer *writer_new(int root, const Limits *limits, Reason *why) {
+  Writer *w = calloc(1, sizeof *w);
+  if (w == NULL)
+    return NULL;
+  w->root = root;
+  w->parent_fd = -1;
+  w->limits = *limits;
+  w->why = why;
+  w->may_chown = geteuid() == 0;
+  return w;
+}
+
+void writer_push_stats(lua_State *L, const Writer *w) {
+  struct {
+    const char *name;
+    uint64_t n;
+  } stats[] = {
+    {"entries", w->entries},       {"bytes", w->bytes},
+    {"devices", w->devices},       {"sockets", w->sockets},
+    {"attributes", w->attributes}, {"owners", w->owners},
+  };
+  lua_createtable(L, 0, 6);
+  for (size_t i = 0; i < sizeof stats / sizeof *stats; i++) {
+    lua_pushinteger(L, (lua_Integer)stats[i].n);
+    lua_setfield(L, -2, stats[i].name);
+  }
+}
+
+void writer_free(Writer *w) {
+  if (w != NULL && w->parent_fd >= 0)
+    close(w->parent_fd);
+  free(w);
+}
