@@ -3,7 +3,8 @@
  * archive.c - nslua/archive.so: reads tar archives with libarchive and writes
  * them below one directory. A shared object of its own, opened on first use
  * (library.lua). Its parts are in archive/: ring.c between two processes,
- * feed.c and inflate.c on the reader's side, writer.c on the disk's side.
+ * feed.c and inflate.c on the reader's side, writer.c on the disk's side,
+ * remove.c for what is no longer wanted.
  * Reasons are words for people, returned as nil, reason.
  */
 #include <errno.h>
@@ -224,5 +225,6 @@ __attribute__((visibility("default"))) int luaopen_nslua_archive(lua_State *L) {
   luaL_newlib(L, funcs);
   ring_open(L);
   feed_open(L);
+  remove_open(L);
   return 1;
 }

@@ -11,6 +11,11 @@ local lazy = {
   can = "nslua.doctor",
 }
 
+-- modules with a name of their own in ns
+local modules = {
+  rootfs = "nslua.rootfs",
+}
+
 -- method -> the module that adds it, for each handle type
 local lazy_methods = {
   Proc = {}, Ns = {}, Fd = {},
@@ -19,9 +24,10 @@ local lazy_methods = {
 local ns = sys.primitives
 
 local function resolve(t, name)
-  local module = lazy[name]
+  local module = lazy[name] or modules[name]
   if not module then return nil end
-  local value = require(module)[name]
+  local value = require(module)
+  if lazy[name] then value = value[name] end
   rawset(t, name, value)
   return value
 end

@@ -76,6 +76,7 @@ void inflater_close(Inflater *z);
 /* -- feed.c, writer.c, archive.c ------------------------------------------------ */
 
 void feed_open(lua_State *L);
+void remove_open(lua_State *L);
 
 struct archive;
 struct archive_entry;

@@ -1,0 +1,65 @@
+-- SPDX-License-Identifier: MIT
+-- Shared objects of our own, opened on first use: nslua/fetch.so,
+-- nslua/archive.so, nslua/net.so. What a process will need after its root
+-- has changed it opens before.
+
+local sys = require "nslua.sys"
+local ns = sys.primitives
+
+local library = {}
+
+local opened = {}
+
+
+local function candidates(name)
+  local paths = {}
+  for _, template in ipairs(sys.library_paths()) do
+    paths[#paths + 1] = (template:gsub("%?", name))
+  end
+  local found = package.searchpath("nslua." .. name, package.cpath)
+  if found then paths[#paths + 1] = found end
+  return paths
+end
+
+-- After chroot, pivot_root or setns("mnt") our own program is out of sight.
+local function root_changed()
+  local exe = ns.try and ns.try(ns.readlink, "/proc/self/exe")
+  return not exe or not ns.access(exe, "r")
+end
+
+local function explain(name, tried)
+  if root_changed() then
+    return ("nslua/%s.so cannot be opened: this process has changed its root;"
+      .. " open it before: require(\"nslua.library\").open(\"%s\")"):format(name, name)
+  end
+  return ("nslua/%s.so cannot be opened:\n  %s"):format(name, table.concat(tried, "\n  "))
+end
+
+
+---Opens a shared object of ours: beside the program, in a checkout, where
+---`make install` puts it, or on package.cpath. Opened once a process.
+---
+---    local archive = require("nslua.library").open("archive")
+---
+---@param name "archive"|"fetch"|"net"
+---@return table
+function library.open(name)
+  if opened[name] then return opened[name] end
+  local tried = {}
+  for _, path in ipairs(candidates(name)) do
+    if ns.access(path, "r") then
+      local open, message = package.loadlib(path, "luaopen_nslua_" .. name)
+      if open then
+        opened[name] = open()
+        return opened[name]
+      end
+      tried[#tried + 1] = message
+    else
+      tried[#tried + 1] = "no " .. path
+    end
+  end
+  error(explain(name, tried), 2)
+end
+
+
+return library

@@ -1,0 +1,220 @@
+-- SPDX-License-Identifier: MIT
+-- Where unpacked roots are kept: $XDG_CACHE_HOME/nslua, readable by its owner
+-- alone, one folder a root, named after the SHA-256 of the archive. Only a
+-- rename makes such a folder, so what is there is whole. What is being made
+-- lies in tmp/ under a lock that ends with its process.
+
+local sys = require "nslua.sys"
+local fail = require "nslua.rootfs.fail"
+local ns = sys.primitives
+
+local cache = {}
+
+local owned -- the folder, once a child of sudo's has become its owner
+
+
+local function home_of(uid)
+  local file = io.open "/etc/passwd"
+  if not file then return nil end
+  for line in file:lines() do
+    local id, home = line:match "^[^:]*:[^:]*:(%d+):[^:]*:[^:]*:([^:]*)"
+    if tonumber(id) == uid and home:sub(1, 1) == "/" then
+      file:close()
+      return home
+    end
+  end
+  file:close()
+end
+
+
+---Under sudo the cache stays with the calling user. nil: it is our own.
+---@return integer? uid
+---@return integer? gid
+---@return string? home
+function cache.sudo_user()
+  local uid, gid = tonumber(os.getenv "SUDO_UID"), tonumber(os.getenv "SUDO_GID")
+  if ns.geteuid() ~= 0 or not uid or not gid or uid == 0 then return nil end
+  local home = home_of(uid)
+  if not home then return nil end
+  return uid, gid, home
+end
+
+
+---The folder of everything that nslua keeps.
+---@return string
+function cache.folder()
+  if owned then return owned end
+  local base = os.getenv "XDG_CACHE_HOME"
+  local uid, _, home = cache.sudo_user()
+  if uid and not (base and base:sub(1, #home + 1) == home .. "/") then
+    base = home .. "/.cache"
+  elseif not base or base:sub(1, 1) ~= "/" then
+    home = os.getenv "HOME" or home_of(ns.getuid())
+    if not home or home:sub(1, 1) ~= "/" then
+      fail.raise(fail.ENOENT, "cache", "there is no home folder to keep it in",
+        nil, "set HOME or XDG_CACHE_HOME")
+    end
+    base = home .. "/.cache"
+  end
+  return base .. "/nslua"
+end
+
+
+---Called before a child becomes the owner: afterwards it looks like one who
+---never was root.
+function cache.keep_folder()
+  owned = cache.folder()
+end
+
+local function make_folder(path, mode)
+  local parent = path:match "^(.+)/[^/]+$"
+  if ns.access(path .. "/.", "") then return end
+  if parent then make_folder(parent, mode) end
+  local ok, message, errno = ns.try(ns.mkdir, path, mode)
+  if not ok and errno ~= 17 then
+    fail.raise(errno, "cache", "cannot make " .. path .. ": " .. message)
+  end
+end
+
+
+---Makes the folder and what belongs in it; refuses one that others could
+---change. Called in the job, which is the owner.
+---@return string
+function cache.prepare()
+  local folder = cache.folder()
+  for _, name in ipairs { "", "/tmp", "/roots", "/index", "/parts" } do
+    make_folder(folder .. name, 448)
+  end
+  local st = ns.stat(folder)
+  if st.uid ~= ns.geteuid() then
+    fail.raise(fail.EACCES, "cache", folder .. " belongs to somebody else",
+      ("its owner is uid %d, we are %d"):format(st.uid, ns.geteuid()),
+      "set XDG_CACHE_HOME to a folder of your own")
+  end
+  if st.mode & 63 ~= 0 then ns.chmod(folder, 448) end
+  return folder
+end
+
+
+---The tree of a root that is there and whole, or nil.
+---@param name string  a digest, or the name of a root that was built
+---@return string?
+function cache.find(name)
+  local path = cache.folder() .. "/roots/" .. name
+  if ns.access(path .. "/root/.", "") then return path end
+end
+
+
+-- -- what is being made ---------------------------------------------------------
+
+-- The lock is the folder's own; it is held by every process that has a copy
+-- of the descriptor, so it ends with the last of them.
+local function lock(path)
+  local fd = ns.try(ns.open, path, "rdonly,directory")
+  if not fd then return nil end
+  if ns.try(fd.flock, fd, "ex,nb") then
+    local mine, there = ns.stat(fd), ns.try(ns.stat, path)
+    if there and there.ino == mine.ino then return fd end
+  end
+  fd:close()
+end
+
+
+---A folder of its own in tmp/ and the descriptor that locks it.
+---@return string path
+---@return nslua.Fd lock
+function cache.temporary()
+  local folder = cache.folder()
+  for _ = 1, 100 do
+    local path = ns.mkdtemp(("%s/tmp/%d-XXXXXX"):format(folder, ns.getpid()))
+    local fd = lock(path) -- somebody who sweeps may have been quicker
+    if fd then return path, fd end
+  end
+  fail.raise(fail.EBUSY, "cache", "cannot make a temporary folder")
+end
+
+
+---Takes away what processes that are no more have left in tmp/.
+---@param remove fun(path: string)
+function cache.sweep(remove)
+  local folder = cache.folder() .. "/tmp"
+  for _, name in ipairs(ns.try(ns.readdir, folder) or {}) do
+    local path = folder .. "/" .. name
+    local fd <close> = lock(path)
+    if fd then remove(path) end
+  end
+end
+
+
+---Makes a temporary folder the root of that name. When another process was
+---first, its root is as good: ours stays where it is.
+---@return string path
+function cache.publish(temporary, name)
+  local path = cache.folder() .. "/roots/" .. name
+  local ok, message, errno = ns.try(ns.rename, temporary, path)
+  if not ok and errno ~= 39 and errno ~= 17 then
+    fail.raise(errno, name, "cannot keep it: " .. message)
+  end
+  return path
+end
+
+
+-- -- which source is which digest --------------------------------------------------
+
+-- FNV-1a: only a file name; the source itself stands in the file.
+local function index_path(source)
+  local hash = -3750763034362895579
+  for i = 1, #source do hash = (hash ~ source:byte(i)) * 1099511628211 end
+  return ("%s/index/%016x"):format(cache.folder(), hash)
+end
+
+
+---Remembers that the source (a URL, or a file's identity) has this digest.
+function cache.remember(source, digest)
+  local path = index_path(source)
+  local file = io.open(path .. ".new", "w")
+  if not file then return end
+  local well = file:write(digest, "\n", source)
+  if file:close() and well then os.rename(path .. ".new", path) end
+end
+
+
+---@return string? digest
+function cache.recall(source)
+  local file = io.open(index_path(source))
+  if not file then return nil end
+  local digest, said = file:read("l"), file:read("a")
+  file:close()
+  return said == source and digest:match "^%x+$" and digest or nil
+end
+
+
+-- -- what is known of a root ----------------------------------------------------------
+
+---Writes facts beside the tree. @param facts table<string, string|number>
+function cache.describe(path, facts)
+  local file <close> = assert(io.open(path .. "/facts", "w"))
+  for key, value in pairs(facts) do
+    file:write(key, "=", (tostring(value):gsub("[%c\\]", function(c)
+      return ("\\%03d"):format(c:byte())
+    end)), "\n")
+  end
+end
+
+
+---@return table<string, string>
+function cache.facts(path)
+  local facts = {}
+  local file = io.open(path .. "/facts")
+  if not file then return facts end
+  for line in file:lines() do
+    local key, value = line:match "^(%w+)=(.*)$"
+    if key then
+      facts[key] = value:gsub("\\(%d%d%d)", function(n) return string.char(tonumber(n)) end)
+    end
+  end
+  file:close()
+  return facts
+end
+
+return cache
