@@ -9,16 +9,20 @@ local lazy = {
   try = "nslua.core", trace = "nslua.core",
   list = "nslua.list", ps = "nslua.list", matrix = "nslua.view",
   can = "nslua.doctor",
+  pid_in = "nslua.pids", pid_from = "nslua.pids", watch = "nslua.watch",
 }
 
 -- modules with a name of their own in ns
 local modules = {
+  netns = "nslua.netns",
   rootfs = "nslua.rootfs",
 }
 
 -- method -> the module that adds it, for each handle type
 local lazy_methods = {
-  Proc = {}, Ns = {}, Fd = {},
+  Proc = { pids = "nslua.pids", pid_in = "nslua.pids" },
+  Ns = { members = "nslua.pids" },
+  Fd = {},
 }
 
 local ns = sys.primitives
