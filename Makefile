@@ -17,7 +17,7 @@ net_needs     := libnl-route-3.0
 
 sources := $(patsubst src/%.c,%,$(wildcard src/*.c))
 parts   := $(filter fetch archive net,$(sources))
-program := $(filter main repl,$(sources))
+program := $(filter main host repl,$(sources))
 library := $(filter-out $(parts) $(program) reaper,$(sources))
 
 library_objects := $(library:%=build/%.o)

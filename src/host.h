@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * host.h - what the command line (main.c) and the prompt (repl.c) share.
- * Neither is part of the library.
+ * host.h - what the parts of the program share: the command line (main.c), the
+ * prompt (repl.c) and what both need (host.c). None is in the library.
  */
 #ifndef NSLUA_HOST_H
 #define NSLUA_HOST_H
@@ -16,6 +16,10 @@ extern const char *host_program;
 /* Writes "PROGRAM: text" and a line end to stderr; control bytes other than
    line ends and tabs are shown as \xNN. */
 void host_message(const char *program, const char *text);
+
+/* lua_WarnFunction: warn(), and errors that a finalizer cannot raise. Says what
+   Lua's own says, cleaned; `ud` is the bool that "@on" and "@off" switch. */
+void host_warning(void *ud, const char *text, int to_continue);
 
 /* lua_pcall with a traceback, and with Ctrl-C raising "interrupted!". */
 int host_call(lua_State *L, int nargs, int nresults);

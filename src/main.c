@@ -6,7 +6,6 @@
  * is loaded before a script or a word asks for it.
  */
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,171 +17,25 @@
 #include <lualib.h>
 
 #include "host.h"
-#include "lib.h"
 #include "nslua.h"
-
-const char *host_program = "nslua";
-
-/* -- messages ----------------------------------------------------------------- */
-
-/* One message leaves in one write, so that those of two processes on the same
-   terminal do not mix. */
-typedef struct Message {
-  size_t length;
-  char text[1024];
-} Message;
-
-static void flush_message(Message *m) {
-  fwrite(m->text, 1, m->length, stderr);
-  fflush(stderr);
-  m->length = 0;
-}
-
-static void add_bytes(Message *m, const char *s, size_t n) {
-  if (m->length + n > sizeof m->text)
-    flush_message(m);
-  memcpy(m->text + m->length, s, n);
-  m->length += n;
-}
-
-static void add_clean(Message *m, const char *s) {
-  char hex[8];
-  for (size_t left = strlen(s), n; left > 0; s += n, left -= n) {
-    n = lib_printable(s, left);
-    if (n == 0 && *s != '\n' && *s != '\t') {
-      snprintf(hex, sizeof hex, "\\x%02X", (unsigned char)*s);
-      add_bytes(m, hex, 4);
-      n = 1;
-    } else {
-      n = n == 0 ? 1 : n;
-      add_bytes(m, s, n);
-    }
-  }
-}
-
-void host_message(const char *program, const char *text) {
-  Message m = {.length = 0};
-  if (program != NULL) {
-    add_clean(&m, program);
-    add_bytes(&m, ": ", 2);
-  }
-  add_clean(&m, text);
-  add_bytes(&m, "\n", 1);
-  flush_message(&m);
-}
-
-void host_version(void) {
-  puts(LUA_COPYRIGHT);
-  fflush(stdout);
-}
-
-/* lua_Warning: warn(), and errors that a finalizer cannot raise. They say what
-   Lua's own say; "@on" and "@off" switch. */
-static void on_warning(void *ud, const char *text, int to_continue) {
-  static bool inside; /* between the pieces of one warning */
-  bool *on = ud;
-  Message m = {.length = 0};
-  if (!inside && !to_continue && *text == '@') {
-    if (strcmp(text, "@on") == 0)
-      *on = true;
-    else if (strcmp(text, "@off") == 0)
-      *on = false;
-    return;
-  }
-  if (*on) {
-    if (!inside)
-      add_bytes(&m, "Lua warning: ", 13);
-    add_clean(&m, text);
-    if (!to_continue)
-      add_bytes(&m, "\n", 1);
-    flush_message(&m);
-  }
-  inside = to_continue;
-}
-
-int host_report(lua_State *L, int status) {
-  if (status != LUA_OK) {
-    const char *text = lua_tostring(L, -1);
-    host_message(host_program, text ? text : "(error message not a string)");
-    lua_pop(L, 1);
-  }
-  return status;
-}
-
-/* -- running ------------------------------------------------------------------ */
-
-bool host_forked(void) {
-  static unsigned at_start = UINT32_MAX;
-  if (at_start == UINT32_MAX)
-    at_start = nslua_forked();
-  return nslua_forked() != at_start;
-}
-
-static lua_State *running; /* whom Ctrl-C interrupts */
-
-static void handle_interrupt(void (*handler)(int)) {
-  struct sigaction action = {.sa_handler = handler};
-  sigaction(SIGINT, &action, NULL);
-}
-
-static void interrupt_hook(lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  luaL_error(L, "interrupted!");
-}
-
-/* The first Ctrl-C asks Lua to stop at its next instruction; the second finds
-   the default action, for code that never comes to a next instruction. */
-static void on_interrupt(int signal_number) {
-  (void)signal_number;
-  handle_interrupt(SIG_DFL);
-  lua_sethook(running, interrupt_hook,
-              LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
-}
-
-/* error value -> message with a traceback; a value that has its own text
-   stays without one */
-static int explain_error(lua_State *L) {
-  const char *text = lua_tostring(L, 1);
-  if (text == NULL) {
-    if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
-      return 1;
-    text = lua_pushfstring(L, "(error object is a %s value)",
-                           luaL_typename(L, 1));
-  }
-  luaL_traceback(L, L, text, 1);
-  return 1;
-}
-
-int host_call(lua_State *L, int nargs, int nresults) {
-  int function = lua_gettop(L) - nargs;
-  lua_pushcfunction(L, explain_error);
-  lua_insert(L, function);
-  running = L;
-  handle_interrupt(on_interrupt);
-  int status = lua_pcall(L, nargs, nresults, function);
-  handle_interrupt(SIG_DFL);
-  lua_remove(L, function);
-  return status;
-}
 
 /* Runs the chunk that a luaL_load... function left, or reports why not. */
 static int run_chunk(lua_State *L, int status) {
   return host_report(L, status == LUA_OK ? host_call(L, 0, 0) : status);
 }
 
-/* -- the options --------------------------------------------------------------- */
+/* -- the options ----------------------------------------------------------- */
 
 enum { HAS_CODE = 1, HAS_VERSION = 2, HAS_PROMPT = 4, NO_ENVIRONMENT = 8 };
 
 typedef struct Command {
   int argc;
   char **argv;
-  int script;         /* argv index of the first that is no option */
-  int bad;            /* argv index of a wrong option, or 0 */
-  unsigned has;       /* HAS_... bits */
-  int words;          /* how many options are words of our own */
-  int status;         /* what the program ends with */
+  int script;      /* argv index of the first that is no option */
+  int bad;         /* argv index of a wrong option, or 0 */
+  unsigned has;    /* HAS_... bits */
+  int words;       /* how many options are words of our own */
+  int status;      /* what the program ends with */
 } Command;
 
 /* The words of our own; what they mean is written in nslua.cli. */
@@ -224,7 +77,7 @@ static int read_option(Command *c, int i) {
     return alone;
   case 'e':
     c->has |= HAS_CODE;
-    /* fallthrough */
+    __attribute__((fallthrough));
   case 'l':
     if (!alone)
       return 1;
@@ -277,7 +130,7 @@ static void print_usage(const char *option) {
   host_message(NULL, line);
 }
 
-/* -- what the options ask for ---------------------------------------------------- */
+/* -- what the options ask for ---------------------------------------------- */
 
 static void push_arg_table(lua_State *L, const Command *c) {
   int script = c->script == c->argc ? 0 : c->script;
@@ -360,7 +213,7 @@ static bool run_options(lua_State *L, const Command *c) {
   return true;
 }
 
-/* -- words of our own, and lessons ------------------------------------------------- */
+/* -- words of our own, and lessons ----------------------------------------- */
 
 /* [arguments] -> calls nslua.cli's function; it returns an exit status (nil:
    go on) and a message. */
@@ -413,7 +266,7 @@ static bool is_lesson(lua_State *L, int index) {
   return is;
 }
 
-/* -- the script ---------------------------------------------------------------------- */
+/* -- the script ------------------------------------------------------------ */
 
 static int push_script_arguments(lua_State *L) {
   if (lua_getglobal(L, "arg") != LUA_TTABLE)
@@ -509,7 +362,7 @@ int main(int argc, char **argv) {
     host_message(host_program, "cannot create state: not enough memory");
     return EXIT_FAILURE;
   }
-  lua_setwarnf(L, on_warning, &warnings);
+  lua_setwarnf(L, host_warning, &warnings);
   lua_pushcfunction(L, run_command);
   lua_pushlightuserdata(L, &c);
   if (host_report(L, lua_pcall(L, 1, 0, 0)) != LUA_OK)

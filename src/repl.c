@@ -19,7 +19,7 @@
 #include "host.h"
 #include "nslua.h"
 
-/* -- the line editor -------------------------------------------------------------- */
+/* -- the line editor ------------------------------------------------------- */
 
 /* readline's callback interface, which libedit has too. With it the waiting is
    ours, so that Ctrl-C takes effect at once. */
@@ -82,7 +82,7 @@ static void open_editor(void) {
   }
 }
 
-/* -- one line ------------------------------------------------------------------------ */
+/* -- one line -------------------------------------------------------------- */
 
 typedef enum { LINE, END, INTERRUPTED } Got;
 
@@ -182,7 +182,7 @@ static Got read_line(lua_State *L, bool first) {
   return got;
 }
 
-/* -- from lines to a chunk -------------------------------------------------------------- */
+/* -- from lines to a chunk ------------------------------------------------- */
 
 /* Pushes the chunk of "return TEXT", or nothing when it does not compile. */
 static bool load_expression(lua_State *L, const char *text) {
@@ -248,7 +248,7 @@ static Got read_chunk(lua_State *L, int *status) {
   return got;
 }
 
-/* -- the loop -------------------------------------------------------------------------- */
+/* -- the loop -------------------------------------------------------------- */
 
 /* Hands all values from `first` up to the global print. */
 static void print_values(lua_State *L, int first) {
