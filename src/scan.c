@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "kernel.h"
@@ -296,8 +297,6 @@ static int open_entry(Scan *s, const Entry *e) {
   return fd;
 }
 
-static void ask_entry(Scan *s, int index);
-
 /* The namespace that `request` leads to: its number, 0 when the kernel does
    not say. One that nothing else was seen to keep is taken up, too. */
 static ino_t follow(Scan *s, int fd, unsigned long request, int type) {
@@ -318,7 +317,7 @@ static ino_t follow(Scan *s, int fd, unsigned long request, int type) {
     close(other);
   } else {
     e->fd = other;
-    ask_entry(s, before);
+    scan_ask(s, before);
   }
   return st.st_ino;
 }
@@ -332,7 +331,7 @@ static uint64_t ask_id(int fd, int type) {
   return 0;
 }
 
-static void ask_entry(Scan *s, int index) {
+void scan_ask(Scan *s, int index) {
   Entry *e = &s->entries[index];
   int flag = lib_nsflags[e->type], user = scan_type(CLONE_NEWUSER);
   e->known = true;
@@ -471,19 +470,33 @@ static void push_row(lua_State *L, const Scan *s, const Entry *e, int users,
 
 /* -- bindings ------------------------------------------------------------------------ */
 
-static void run(Scan *s, procfs_Walk *walk) {
-  pid_t pid;
-  while ((pid = procfs_next(walk)) > 0) {
-    see_process(s, pid);
-    if (s->deep)
-      scan_deep_process(s, pid);
-  }
-  see_mounts(s);
-  if (s->deep)
-    scan_deep_kernel(s);
+static void ask_all(Scan *s) {
   for (int i = 0; i < s->count; i++)
     if (!s->entries[i].known)
-      ask_entry(s, i);
+      scan_ask(s, i);
+}
+
+/* A second walk: only now it is known which ones have no process. */
+static void run_deep(Scan *s, procfs_Walk *walk) {
+  struct stat st;
+  if (fstatat(s->proc_fd, "self/ns/mnt", &st, 0) == 0) {
+    s->nsfs_major = major(st.st_dev);
+    s->nsfs_minor = minor(st.st_dev);
+  }
+  lseek(walk->h.fd, 0, SEEK_SET);
+  for (pid_t pid; (pid = procfs_next(walk)) > 0;)
+    scan_deep_process(s, pid);
+  ask_all(s);
+  scan_deep_kernel(s);
+}
+
+static void run(Scan *s, procfs_Walk *walk) {
+  for (pid_t pid; (pid = procfs_next(walk)) > 0;)
+    see_process(s, pid);
+  see_mounts(s);
+  if (s->deep)
+    run_deep(s, walk);
+  ask_all(s);
   if (s->count > 0)
     qsort(s->entries, (size_t)s->count, sizeof *s->entries, by_number);
 }

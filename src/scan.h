@@ -50,7 +50,7 @@ typedef struct Scan {
   pid_t last_ppid;
   uid_t last_uid;
   size_t last_command;
-  dev_t nsfs;
+  unsigned nsfs_major, nsfs_minor; /* the device of namespace files */
 } Scan;
 
 /* The entry of a namespace, made when it is new; NULL: no memory. */
@@ -62,9 +62,11 @@ int scan_type(int flag);
 bool scan_wanted(const Scan *s, int type);
 /* Keeps a string; returns where it begins, 0 for none. */
 size_t scan_keep(Scan *s, const char *text, size_t length);
+/* Asks for the particulars of an entry, once. */
+void scan_ask(Scan *s, int index);
 /* Descriptors, threads, future children of a process. */
 void scan_deep_process(Scan *s, pid_t pid);
-/* Mount namespaces that only the kernel knows of. */
+/* Namespaces that only the kernel knows of. */
 void scan_deep_kernel(Scan *s);
 
 #endif
