@@ -33,7 +33,8 @@ bool host_forked(void);
 /* Prints Lua's version line. */
 void host_version(void);
 
-/* The prompt: reads, runs and prints until standard input ends. */
-void repl_run(lua_State *L);
+/* The prompt: reads, runs and prints until standard input ends, or until a
+   chunk forked and this is the child; returns the exit status. */
+int repl_run(lua_State *L);
 
 #endif

@@ -327,11 +327,11 @@ static int run_command(lua_State *L) {
   if (host_forked())
     return 0;
   if (c->has & HAS_PROMPT) {
-    repl_run(L);
+    c->status |= repl_run(L);
   } else if (c->script == c->argc && !(c->has & (HAS_CODE | HAS_VERSION))) {
     if (isatty(STDIN_FILENO)) {
       host_version();
-      repl_run(L);
+      c->status |= repl_run(L);
     } else {
       run_file(L, c, NULL); /* lua ends with 0 then, whatever happened */
     }

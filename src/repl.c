@@ -277,7 +277,7 @@ static void greet(lua_State *L) {
   open_editor();
 }
 
-void repl_run(lua_State *L) {
+int repl_run(lua_State *L) {
   const char *program = host_program;
   int status = LUA_OK;
   Got got;
@@ -292,17 +292,15 @@ void repl_run(lua_State *L) {
     int first = lua_gettop(L);
     if (status == LUA_OK)
       status = host_call(L, 0, LUA_MULTRET);
-    if (host_forked()) {
-      host_report(L, status);
-      break;
-    }
-    if (host_report(L, status) == LUA_OK)
+    status = host_report(L, status);
+    if (host_forked())
+      return status == LUA_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (status == LUA_OK)
       print_values(L, first);
   }
-  if (!host_forked()) {
-    putchar('\n');
-    fflush(stdout);
-  }
+  putchar('\n');
+  fflush(stdout);
   lua_settop(L, 0);
   host_program = program;
+  return EXIT_SUCCESS;
 }
