@@ -26,6 +26,7 @@ describe("names in the file system", function()
   it("refuse wrong arguments before the kernel hears of them", function()
     local none = "/no/such/file"
     helpers.badargs(ns.lstat, "path", none)
+    helpers.badargs(ns.is_mount, "path", none)
     helpers.badargs(ns.access, "path ?path", none, "r")
     for _, f in ipairs { ns.readlink, ns.rmdir, ns.unlink, ns.mkdtemp } do
       helpers.badargs(f, "path", none)
@@ -103,6 +104,8 @@ describe("names in the file system", function()
     assert.is_false(ns.access(at "file", "x"))
     assert.is_false(ns.access(at "none"))
     assert.is_false(ns.access(at "dangling"))
+    assert.is_true(ns.is_mount "/proc")
+    assert.is_false(ns.is_mount "/proc/self")
   end)
 
   it("list a folder, however large, and leave no descriptor open", function()

@@ -98,6 +98,20 @@ static int path_access(lua_State *L) {
   return 1;
 }
 
+/* ns.is_mount(path) -> boolean | nil when the kernel (before 5.8) cannot tell
+   statx(2): needs no /proc, and is false of "/" in a plain chroot */
+static int path_is_mount(lua_State *L) {
+  const char *path = lib_checkpath(L, 1);
+  struct statx st;
+  lib_check(L, statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, 0, &st), "statx", "s",
+            path);
+  if (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
+    lua_pushboolean(L, (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0);
+  else
+    luaL_pushfail(L);
+  return 1;
+}
+
 /* ns.readlink(path) -> string    readlink(2) */
 static int path_readlink(lua_State *L) {
   char target[PATH_MAX];
@@ -313,6 +327,7 @@ static const luaL_Reg funcs[] = {
   {"mkdir", path_mkdir},
   {"mkdtemp", path_mkdtemp},
   {"mknod", path_mknod},
+  {"is_mount", path_is_mount},
   {"readdir", path_readdir},
   {"readlink", path_readlink},
   {"rename", path_rename},

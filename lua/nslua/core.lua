@@ -20,12 +20,13 @@ local core = {}
 ---@return integer? errno
 ---@return nslua.Error? err  the error object, with `why` and `fix`
 function core.try(f, ...)
-  local function settle(ok, first, ...)
-    if ok then return first, ... end
-    if getmetatable(first) == sys.error_type then
-      return nil, first.message, first.errno, first
+  local function settle(ok, ...)
+    if ok then return ... end
+    local err = ...
+    if getmetatable(err) == sys.error_type then
+      return nil, err.message, err.errno, err
     end
-    error(first, 0)
+    error(err, 0)
   end
   return settle(pcall(f, ...))
 end

@@ -36,7 +36,7 @@ local expensive = {
     return probe.filtered()
   end,
   below_root = function(s)
-    if s.caps and s.caps.sys_admin and s.caps.sys_chroot then
+    if not s.caps or s.caps.sys_admin and s.caps.sys_chroot then
       return probe.below_root()
     end
   end,
@@ -286,7 +286,7 @@ function doctor.can(name)
     return false, "this machine gives no such controller to cgroup v2"
   end
   error(("bad argument #1 to 'can' (unknown ability '%s'; there are: %s)"):format(
-    rows.clean(name:sub(1, 64)), table.concat(names_of(list), " ")), 2)
+    sys.clean(name:sub(1, 64)), table.concat(names_of(list), " ")), 2)
 end
 
 

@@ -34,7 +34,8 @@ local function unprivileged(s) return s.caps and not s.caps.sys_admin end
 local function pid_left(s) return s.pid_ns and s.pid_ns ~= s.pid_children end
 
 
--- true, false, or nil when there is no table to look in.
+-- true, false, or nil when there is no table to look in. By the table, not by
+-- a call: a row answers from the signals alone.
 local function is_mount(s, path)
   if not s.mounts or not path or path:sub(1, 1) ~= "/" then return nil end
   path = path == "/" and path or path:gsub("/+$", "")
@@ -144,7 +145,7 @@ return {
   },
   {
     id = "proc-none", ux = 10, call = "mount", errno = "EPERM",
-    when = function(s, e) return is(e, "proc") end,
+    when = function(_, e) return is(e, "proc") end,
     why = "The kernel allows a new proc only where a whole old one is visible; " ..
       "here there is none (the old root may be detached already), or it is masked.",
     fix = "mount proc before the old root goes: ns.mount(\"proc\", new .. " ..
@@ -153,7 +154,7 @@ return {
   },
   {
     id = "sysfs-net", ux = 10, call = "mount", errno = "EPERM",
-    when = function(s, e) return is(e, "sysfs") end,
+    when = function(_, e) return is(e, "sysfs") end,
     why = "sysfs shows a network namespace: it can be mounted only with one of " ..
       "your own, and where a whole old /sys is visible.",
     fix = "ns.box{net=true, mnt=true}, or bind the old one: ns.bind(\"/sys\", " ..
@@ -162,7 +163,7 @@ return {
   },
   {
     id = "cgroup-own", call = "mount", errno = "EPERM",
-    when = function(s, e) return is(e, "cgroup2") or is(e, "cgroup") end,
+    when = function(_, e) return is(e, "cgroup2") or is(e, "cgroup") end,
     why = "A cgroup file system can be mounted only with a cgroup namespace of " ..
       "your own.",
     fix = "ns.unshare(\"cgroup\") first, or ns.bind(\"/sys/fs/cgroup\", target)",
@@ -170,7 +171,7 @@ return {
   },
   {
     id = "mqueue-own", call = "mount", errno = "EPERM",
-    when = function(s, e) return is(e, "mqueue") end,
+    when = function(_, e) return is(e, "mqueue") end,
     why = "An mqueue file system needs an ipc namespace of your own.",
     fix = "ns.unshare(\"ipc\") first (shell: unshare --ipc)",
     see = "ipc_namespaces(7)",

@@ -152,8 +152,8 @@ function probe.climb(privileged)
   local trace = sys.set_trace(nil)
   local ok, result, failure = pcall(function()
     local reader, writer = ns.pipe()
-    local reading <close> = reader
-    local writing <close> = writer
+    local _ <close> = reader
+    local _ <close> = writer
     local child <close> = ns.fork(climb, writer, privileged)
     writer:close()
     local text = reader:read "a" or ""

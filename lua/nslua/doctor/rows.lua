@@ -6,6 +6,8 @@
 -- an admin may copy, what that weakens, and pages to see. Order matters: the
 -- first row that fits is told.
 
+local sys = require "nslua.sys"
+
 local rows = {}
 
 local MODULES = {
@@ -208,33 +210,23 @@ local function value_of(name, s, e)
 end
 
 
----No control byte and no broken UTF-8 leaves this module.
----@param text string
----@return string
-function rows.clean(text)
-  text = text:gsub("%c", "?"):gsub("\xC2[\x80-\x9F]", "?")
-  if not utf8.len(text) then text = text:gsub("[\x80-\xFF]", "?") end
-  return text
-end
-
-
--- A field of a row as text.
+-- A field of a row as text, without a control byte.
 local function tell(field, s, e)
   if type(field) == "function" then
     local ok, text = pcall(field, s, e)
     if not ok or type(text) ~= "string" then return nil end
-    return rows.clean(text)
+    return sys.clean(text)
   elseif field == nil then
     return nil
   end
-  return rows.clean((field:gsub("{([%a_]+)}", function(name)
+  return sys.clean((field:gsub("{([%a_]+)}", function(name)
     return shorten(value_of(name, s, e))
   end)))
 end
 
 
 ---A row in words.
----@return { id: string, ux: integer?, why: string, fix: string?, command: string?, weakens: string?, see: string? } finding
+---@return table finding  { id, ux, why, fix, command, weakens, see }
 function rows.tell(row, s, e)
   return {
     id = row.id, ux = row.ux, why = tell(row.why, s, e), fix = tell(row.fix, s, e),

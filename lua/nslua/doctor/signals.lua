@@ -92,18 +92,23 @@ local function has_option(options, word)
 end
 
 
+-- A chroot into a plain directory; one into a mount looks like any root.
+local function read_root(s)
+  local ok, mounted = pcall(sys.primitives.is_mount, "/")
+  if ok and mounted ~= nil then s.chrooted = not mounted end
+end
+
+
 -- Mounts below /proc hide parts of it, but for those the kernel itself has
 -- empty folders for.
 local function read_mounts(s)
   local mounts = signals.mounts()
   if not mounts then return end
   s.mounts = mounts
-  s.chrooted = true
   s.proc_masked = {}
   for _, m in ipairs(mounts) do
     if m.target == "/" then
-      s.chrooted, s.root_shared = nil, m.shared
-      s.root_fstype = m.fstype
+      s.root_shared, s.root_fstype = m.shared, m.fstype
     elseif m.target == "/proc" and m.fstype == "proc" then
       s.proc_readonly = has_option(m.options, "ro")
       s.hidepid = m.super:match("hidepid=([^,]+)")
@@ -112,7 +117,6 @@ local function read_mounts(s)
       table.insert(s.proc_masked, m.target)
     end
   end
-  if s.chrooted == nil then s.chrooted = false end
 end
 
 
@@ -268,7 +272,7 @@ end
 
 
 local PARTS = {
-  read_status, read_mounts, read_user, read_sysctls, read_place,
+  read_status, read_root, read_mounts, read_user, read_sysctls, read_place,
   read_subordinate, read_limits,
 }
 

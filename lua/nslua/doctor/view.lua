@@ -3,16 +3,16 @@
 -- block of remedies to copy.
 
 local sys = require "nslua.sys"
-local rows = require "nslua.doctor.rows"
+local text = require "nslua.text"
 
 local view = {}
 
 
 -- Words in lines of at most 79 columns, those after the first indented.
-local function wrap(text, indent)
+local function wrap(words, indent)
   local lines, line = {}, ""
-  for word in text:gmatch("%S+") do
-    if #line > 0 and #line + #word + 1 > 79 - indent then
+  for word in words:gmatch("%S+") do
+    if #line > 0 and text.width(line .. word) + 1 > 79 - indent then
       lines[#lines + 1], line = line, word
     else
       line = #line > 0 and line .. " " .. word or word
@@ -29,7 +29,7 @@ end
 function view.rows(list)
   local lines = {}
   for i, row in ipairs(list) do
-    lines[i] = ("%s %-12s %s%s"):format(row.ok and "✔" or "✘", row.name,
+    lines[i] = ("%s %-12s %s%s"):format(text.symbol(row.ok and "yes" or "no"), row.name,
       row.title, row.ok and "" or "  " .. (row.errno or ""))
     if row.why then lines[i] = lines[i] .. "\n    why  " .. wrap(row.why, 9) end
     if row.fix then lines[i] = lines[i] .. "\n    fix  " .. wrap(row.fix, 9) end
@@ -43,12 +43,12 @@ local function place(s)
   if s.wsl then parts[#parts + 1] = "WSL " .. s.wsl end
   if s.container then parts[#parts + 1] = "in " .. s.container end
   if s.chrooted or s.below_root then parts[#parts + 1] = "in a chroot" end
-  return rows.clean(table.concat(parts, ", "))
+  return sys.clean(table.concat(parts, ", "))
 end
 
 
 local function add_finding(out, found)
-  out[#out + 1] = ("\n%s %s"):format(found.note and "·" or "✘",
+  out[#out + 1] = ("\n%s %s"):format(found.note and "-" or text.symbol "no",
     found.note and wrap(found.why, 2) or
     (found.probe .. ": " .. found.errno .. "\n  why  " .. wrap(found.why, 7)))
   if found.fix then out[#out + 1] = "  fix  " .. wrap(found.fix, 7) end
@@ -119,34 +119,6 @@ function view.fix(report)
 end
 
 
-local encode
-
-
-local function encode_table(value, depth)
-  local parts = {}
-  if #value > 0 then
-    for i, item in ipairs(value) do parts[i] = encode(item, depth + 1) end
-    return "[" .. table.concat(parts, ",") .. "]"
-  end
-  local keys = {}
-  for key in pairs(value) do keys[#keys + 1] = tostring(key) end
-  table.sort(keys)
-  for i, key in ipairs(keys) do
-    parts[i] = encode(key, depth) .. ":" .. encode(value[key], depth + 1)
-  end
-  return "{" .. table.concat(parts, ",") .. "}"
-end
-
-
-function encode(value, depth)
-  local kind = type(value)
-  if kind == "table" and depth < 8 then return encode_table(value, depth) end
-  if kind == "boolean" or math.type(value) == "integer" then return tostring(value) end
-  if kind == "number" then return ("%.6f"):format(value) end
-  return '"' .. rows.clean(tostring(value)):gsub('[\\"]', "\\%0") .. '"'
-end
-
-
 ---The report for programs: abilities, findings and signals (the mount table and
 ---the list of file systems left out).
 ---@param report table
@@ -158,7 +130,9 @@ function view.json(report)
   end
   local abilities = {}
   for i, row in ipairs(report.list) do abilities[i] = row end
-  return encode({ abilities = abilities, findings = report.findings, signals = s }, 0) .. "\n"
+  return require("nslua.json").encode({
+    abilities = abilities, findings = report.findings, signals = s,
+  }, 2) .. "\n"
 end
 
 return view

@@ -50,6 +50,17 @@ function ns.lstat(path) end
 ---@return boolean
 function ns.access(path, mode) end
 
+---Whether a path is the root of a mount. It asks the kernel, not /proc, and is
+---false of "/" in a chroot whose directory is no mount point.
+---
+---    print(ns.is_mount "/proc")
+---
+---Raises: ENOENT, ENOTDIR, EACCES, ELOOP.
+---Source: statx(2)
+---@param path string
+---@return boolean|nil mounted  nil: a kernel before 5.8 cannot tell
+function ns.is_mount(path) end
+
 ---Where a symbolic link points to.
 ---
 ---    print(ns.readlink("/proc/self/ns/uts"))
