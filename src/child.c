@@ -129,12 +129,31 @@ static long keep_capabilities(unsigned long keep) {
   return result;
 }
 
-static long set_attributes(const char *path, unsigned long attributes) {
+static long set_attributes(long fd, const char *path, long attributes) {
   struct {
     __u64 set, clear, propagation, userns;
-  } attr = {attributes, 0, 0, 0};
-  return RAW5(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &attr,
+  } attr = {(__u64)attributes, 0, 0, 0};
+  return RAW5(SYS_mount_setattr, fd, path, AT_RECURSIVE | AT_EMPTY_PATH, &attr,
               sizeof attr);
+}
+
+/* Taken while the source can still be named, mounted once the new root is in
+   place: no symbolic link of that root can lead the mount astray. */
+static long open_tree_into_slot(Plan *plan, const Step *step) {
+  long flags = 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC | AT_RECURSIVE;
+  long fd = RAW3(SYS_open_tree, AT_FDCWD, step->s[0], flags);
+  if (fd < 0)
+    return fd;
+  plan->slots[step->n[0]] = (int)fd;
+  return step->n[1] ? set_attributes(fd, "", step->n[1]) : 0;
+}
+
+static long move_from_slot(const Plan *plan, const Step *step) {
+  int fd = plan->slots[step->n[0]];
+  long result = RAW5(SYS_move_mount, fd, "", AT_FDCWD, step->s[0],
+                     4 /* MOVE_MOUNT_F_EMPTY_PATH */);
+  RAW1(SYS_close, fd);
+  return result;
 }
 
 static long set_rlimit(const Step *step) {
@@ -236,7 +255,7 @@ static long file_step(const Step *step) {
   case OP_FCHDIR: return RAW1(SYS_fchdir, n[0]);
   case OP_MKDIR: return make_directory(s[0], n[0]);
   case OP_MOUNT: return mount_step(step);
-  case OP_MOUNT_SETATTR: return set_attributes(s[0], (unsigned long)n[0]);
+  case OP_MOUNT_SETATTR: return set_attributes(AT_FDCWD, s[0], n[0]);
   case OP_PIVOT_ROOT: return RAW2(SYS_pivot_root, s[0], s[1]);
   case OP_SETDOMAINNAME: return RAW2(SYS_setdomainname, s[0], length(s[0]));
   case OP_SETHOSTNAME: return RAW2(SYS_sethostname, s[0], length(s[0]));
@@ -247,7 +266,7 @@ static long file_step(const Step *step) {
   }
 }
 
-static long do_step(const Plan *plan, const Step *step) {
+static long do_step(Plan *plan, const Step *step) {
   const long *n = step->n;
   switch (step->op) {
   case OP_CAPS: return keep_capabilities((unsigned long)n[0]);
@@ -261,6 +280,8 @@ static long do_step(const Plan *plan, const Step *step) {
   case OP_EXEC_REAPER: return exec_reaper(plan, n[0]);
   case OP_FOREGROUND: return give_terminal(n[0]);
   case OP_LO_UP: return loopback_up();
+  case OP_MOVE_MOUNT: return move_from_slot(plan, step);
+  case OP_OPEN_TREE: return open_tree_into_slot(plan, step);
   case OP_PRCTL: return RAW5(SYS_prctl, n[0], n[1], n[2], 0, 0);
   case OP_SETGROUPS: return RAW2(SYS_setgroups, n[0], step->data);
   case OP_SETPGID: return RAW2(SYS_setpgid, 0, 0);

@@ -31,7 +31,7 @@ enum { STACK_SIZE = 64 * 1024, MOST_STEPS = 512, MOST_JOINS = 16 };
 
 /* What each kind of step is called in Lua and in errors, and what stands
    behind its name in the Lua table: s string, S string or false, d integer,
-   o mode, w mount flags, u umount flags, n namespace types, g list of gids,
+   o mode, i slot, w mount flags, u umount flags, n namespace types, g list of gids,
    f descriptor. */
 static const struct {
   const char *name;
@@ -56,6 +56,8 @@ static const struct {
   {"mkdir", "mkdir", OP_MKDIR, "so"},
   {"mount", "mount", OP_MOUNT, "SsSwS"},
   {"mount_setattr", "mount_setattr", OP_MOUNT_SETATTR, "sd"},
+  {"move_mount", "move_mount", OP_MOVE_MOUNT, "is"},
+  {"open_tree", "open_tree", OP_OPEN_TREE, "sid"},
   {"pivot_root", "pivot_root", OP_PIVOT_ROOT, "ss"},
   {"prctl", "prctl", OP_PRCTL, "ddd"},
   {"setdomainname", "setdomainname", OP_SETDOMAINNAME, "s"},
@@ -215,6 +217,7 @@ static void read_step(lua_State *L, const char *fields, Step *step,
       step->n[nn++] = (long)lib_checkflags(L, value, lib_umountflags);
       break;
     case 'n': step->n[nn++] = lib_checknstype(L, value); break;
+    case 'i': step->n[nn++] = lib_checkint(L, value, 0, SLOTS - 1); break;
     case 'g':
       step->data = check_gids(L, value, &step->n[nn++]);
       lua_rawseti(L, anchor, (lua_Integer)lua_rawlen(L, anchor) + 1);

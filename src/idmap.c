@@ -117,11 +117,17 @@ static void push_word(lua_State *L, int arg, uid_t uid, gid_t gid) {
   lua_setfield(L, -2, "gid");
 }
 
-static bool may_set_groups(void) {
+static bool is_capable(int cap) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct data[2];
   return syscall(SYS_capget, &header, data) == 0 &&
-         (data[0].effective & (1U << CAP_SETGID)) != 0;
+         (data[cap / 32].effective >> (cap % 32) & 1) != 0;
+}
+
+/* sys.is_admin() -> boolean: CAP_SYS_ADMIN in the caller's user namespace */
+static int idmap_is_admin(lua_State *L) {
+  lua_pushboolean(L, is_capable(CAP_SYS_ADMIN));
+  return 1;
 }
 
 static const char *check_setgroups(lua_State *L, int arg, int map,
@@ -133,7 +139,7 @@ static const char *check_setgroups(lua_State *L, int arg, int map,
   if (type == LUA_TNIL) {
     if (*m->gid == '\0')
       return NULL;
-    return m->self || left_behind || !may_set_groups() ? words[1] : NULL;
+    return m->self || left_behind || !is_capable(CAP_SETGID) ? words[1] : NULL;
   }
   for (int i = 0; word != NULL && words[i] != NULL; i++)
     if (strcmp(word, words[i]) == 0)
@@ -239,4 +245,12 @@ static const luaL_Reg funcs[] = {
   {NULL, NULL},
 };
 
-void idmap_open(lua_State *L) { luaL_setfuncs(L, funcs, 0); }
+static const luaL_Reg internals[] = {
+  {"is_admin", idmap_is_admin},
+  {NULL, NULL},
+};
+
+void idmap_open(lua_State *L) {
+  luaL_setfuncs(L, funcs, 0);
+  lib_internals(L, internals);
+}

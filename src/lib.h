@@ -213,6 +213,9 @@ _Noreturn void proc_run_and_exit(lua_State *L, int nargs);
 void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
                  const luaL_Reg *methods, lua_CFunction get);
 
+/* Functions for our own Lua modules only: nslua.sys.NAME. */
+void lib_internals(lua_State *L, const luaL_Reg *functions);
+
 /* Every domain adds its functions to the table on top of the stack. */
 void lib_open(lua_State *L);
 void handle_open(lua_State *L);

@@ -268,6 +268,14 @@ static int different_types(lua_State *L, pid_t pid, int pidfd) {
   return types;
 }
 
+/* sys.different(proc | pid) -> bits of the types in which it differs */
+static int ns_different(lua_State *L) {
+  pid_t pid = lib_checkpid(L, 1);
+  lua_settop(L, 1);
+  lua_pushinteger(L, different_types(L, pid, lib_checkpidfd(L, 1)));
+  return 1;
+}
+
 static int setns_process(lua_State *L, int types) {
   pid_t pid = lib_checkpid(L, 1);
   lua_settop(L, 1);
@@ -489,7 +497,13 @@ static const luaL_Reg metamethods[] = {
   {NULL, NULL},
 };
 
+static const luaL_Reg internals[] = {
+  {"different", ns_different},
+  {NULL, NULL},
+};
+
 void ns_open(lua_State *L) {
   luaL_setfuncs(L, funcs, 0);
+  lib_internals(L, internals);
   lib_newtype(L, LIB_NS, metamethods, methods, handle_get);
 }

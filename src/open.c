@@ -125,13 +125,20 @@ static const luaL_Reg funcs[] = {
 
 /* -- entry points --------------------------------------------------------------- */
 
+/* While the domains open, nslua.sys is at the bottom of the stack. */
+void lib_internals(lua_State *L, const luaL_Reg *functions) {
+  lua_pushvalue(L, 1);
+  luaL_setfuncs(L, functions, 0);
+  lua_pop(L, 1);
+}
+
 /* require "nslua.sys": what Lua modules of ours need from C; its field
    `primitives` is the table that becomes `ns`. */
 static int luaopen_nslua_sys(lua_State *L) {
   static void (*const domains[])(lua_State *) = {
-    ns_open,   proc_open, tty_open, file_open,  path_open,
-    mount_open, cred_open, uts_open, idmap_open, scan_open,
-    ps_open,   netid_open,
+    ns_open,    proc_open, file_open, tty_open,   path_open,
+    mount_open, cred_open, uts_open,  idmap_open, scan_open,
+    ps_open,    netid_open,
   };
   luaL_checkversion(L);
   lua_settop(L, 0);

@@ -33,6 +33,8 @@ typedef enum Op {
   OP_MKDIR,         /* one that exists is fine */
   OP_MOUNT,
   OP_MOUNT_SETATTR, /* set these attributes on the whole subtree */
+  OP_MOVE_MOUNT,    /* what the slot holds is mounted here */
+  OP_OPEN_TREE,     /* a detached copy of a mount goes into a slot */
   OP_PIVOT_ROOT,
   OP_PRCTL,
   OP_SETDOMAINNAME,
@@ -57,6 +59,8 @@ typedef struct Step {
   const char *s[4];
   const void *data; /* a list of gids, a signal mask */
 } Step;
+
+enum { SLOTS = 64 };
 
 typedef struct Join {
   int fd;    /* a namespace, or a pidfd with several types */
@@ -88,6 +92,7 @@ typedef struct Plan {
   struct clone_args worker; /* how the middle makes the worker */
   char *worker_stack;  /* its top */
   volatile Outcome *outcome;
+  int slots[SLOTS];    /* descriptors the child holds between steps */
 } Plan;
 
 /* Carries out all steps: returns only when none of them was an exec. */
