@@ -690,9 +690,8 @@ static void judge(Call *call, long pid) {
 
 /* The child is ours from here on: whatever raises below, the handle ends it. */
 static void adopt(Call *call, long pid) {
-  call->proc->pid = (pid_t)pid;
   call->proc->h.fd = call->region->outcome->pidfd;
-  call->proc->owned = true;
+  lib_adopt(call->L, 2, (pid_t)pid);
 }
 
 static void end_child(Call *call) {

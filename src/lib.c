@@ -335,6 +335,16 @@ static int sys_error(lua_State *L) {
   return 1;
 }
 
+/* nslua.sys.raise(message): a plain error at the caller's own line, however
+   deep in our modules it was found */
+static int sys_raise(lua_State *L) {
+  luaL_checkstring(L, 1);
+  push_where(L);
+  lua_pushvalue(L, 1);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 /* -- trace ------------------------------------------------------------------ */
 
 bool lib_tracing(void) {
@@ -404,6 +414,7 @@ static const luaL_Reg funcs[] = {
   {"error", sys_error},
   {"explain", sys_explain},
   {"nearest", sys_nearest},
+  {"raise", sys_raise},
   {"set_trace", lib_settrace},
   {NULL, NULL},
 };

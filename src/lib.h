@@ -202,6 +202,9 @@ void lib_forked(void);
    the first time: ns.back() returns to what it finds (ns.c). */
 void lib_remember_start(lua_State *L);
 
+/* The Proc at index stands for a child of ours from now on (proc.c). */
+void lib_adopt(lua_State *L, int index, pid_t pid);
+
 /* Runs the function and arguments on top of the stack in a fresh child:
    traceback on stderr, flush, _exit. */
 _Noreturn void proc_run_and_exit(lua_State *L, int nargs);
@@ -218,6 +221,7 @@ void lib_internals(lua_State *L, const luaL_Reg *functions);
 
 /* Every domain adds its functions to the table on top of the stack. */
 void lib_open(lua_State *L);
+void word_open(lua_State *L);
 void handle_open(lua_State *L);
 void ns_open(lua_State *L);
 void proc_open(lua_State *L);

@@ -151,6 +151,7 @@ static int luaopen_nslua_sys(lua_State *L) {
   lua_pushliteral(L, LUA_COPYRIGHT);
   lua_setfield(L, 1, "lua_copyright");
   lib_open(L);
+  word_open(L);
   handle_open(L);
   clone_open(L);
   lua_createtable(L, 0, 128);

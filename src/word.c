@@ -453,3 +453,44 @@ const char *lib_pushclean(lua_State *L, const char *s, size_t length) {
 void *lib_scratch(lua_State *L, size_t size) {
   return lua_newuserdatauv(L, size > 0 ? size : 1, 0);
 }
+
+/* -- for our Lua modules --------------------------------------------------------- */
+
+/* sys.nstype(word | bits) -> word, bits; nil when there is no such type */
+static int word_nstype(lua_State *L) {
+  unsigned long bits;
+  size_t length;
+  if (lua_isinteger(L, 1)) {
+    bits = (unsigned long)lua_tointeger(L, 1);
+  } else {
+    const char *word = luaL_checklstring(L, 1, &length);
+    if (!lib_findword(lib_nstypes, word, length, &bits))
+      return 0;
+  }
+  for (int i = 0; i < LIB_NSCOUNT; i++)
+    if (bits == (unsigned long)lib_nsflags[i]) {
+      lua_pushstring(L, lib_nstypes[i].word);
+      lua_pushinteger(L, lib_nsflags[i]);
+      return 2;
+    }
+  return 0;
+}
+
+/* sys.quote(s) -> the string as a literal without control bytes */
+static int word_quote(lua_State *L) {
+  size_t length;
+  luaL_Buffer B;
+  const char *s = luaL_checklstring(L, 1, &length);
+  luaL_buffinit(L, &B);
+  lib_addquoted(&B, s, length);
+  luaL_pushresult(&B);
+  return 1;
+}
+
+static const luaL_Reg internals[] = {
+  {"nstype", word_nstype},
+  {"quote", word_quote},
+  {NULL, NULL},
+};
+
+void word_open(lua_State *L) { luaL_setfuncs(L, internals, 0); }

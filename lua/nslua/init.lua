@@ -6,6 +6,7 @@ local sys = require "nslua.sys"
 
 -- name -> the module that has it
 local lazy = {
+  box = "nslua.box", clone = "nslua.box", run = "nslua.box",
   try = "nslua.core", trace = "nslua.core",
   list = "nslua.list", ps = "nslua.list", matrix = "nslua.view",
   can = "nslua.doctor",
@@ -20,7 +21,12 @@ local modules = {
 
 -- method -> the module that adds it, for each handle type
 local lazy_methods = {
-  Proc = { pids = "nslua.pids", pid_in = "nslua.pids" },
+  Proc = {
+    call = "nslua.box", enter = "nslua.box", hostname = "nslua.box",
+    mounts = "nslua.box", ns = "nslua.box", read = "nslua.box",
+    run = "nslua.box", sh = "nslua.box", spawn = "nslua.box",
+    pids = "nslua.pids", pid_in = "nslua.pids",
+  },
   Ns = { members = "nslua.pids" },
   Fd = {},
 }

@@ -1,0 +1,344 @@
+-- SPDX-License-Identifier: MIT
+-- The options table that clone, run and box share: positional entries and
+-- type words say which namespaces are new or joined, the other keys what is
+-- in them. Here it becomes what C understands: bits, joins, and the steps of
+-- the child in the order that the kernel wants.
+
+local sys = require "nslua.sys"
+local ns = sys.primitives
+
+local options = {}
+
+local TYPES = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
+
+-- A key that makes no sense without a namespace asks for it.
+local IMPLIES = {
+  hostname = "uts", domainname = "uts", root = "mnt", mounts = "mnt",
+  propagation = "mnt", proc = "mnt", map = "user", boottime = "time",
+  monotonic = "time",
+}
+
+local KEYS = {
+  "argv", "boottime", "caps", "cgroup", "chroot", "cwd", "dev",
+  "die_with_parent", "domainname", "env", "gid", "groups", "hostname",
+  "init", "keep_env", "map", "monotonic", "mounts",
+  "no_new_privs", "proc", "propagation", "rlimits", "root", "session",
+  "stderr", "stdin", "stdout", "uid",
+}
+local KNOWN = {}
+for _, key in ipairs(KEYS) do KNOWN[key] = true end
+
+
+local function fail(fmt, ...)
+  sys.raise(fmt:format(...))
+end
+
+local function is_ns(value)
+  return type(value) == "userdata" and type(value.inode) == "number"
+end
+
+local function unknown(what, word, list)
+  local near = sys.nearest(word, list)
+  fail("unknown %s %s%s", what, sys.quote(word),
+    near and (' (did you mean "%s"?)'):format(near) or "")
+end
+
+local function type_word(word)
+  local name = sys.nstype(word)
+  if not name then unknown("namespace type", tostring(word), TYPES) end
+  return name
+end
+
+
+---Is this value of `cgroup` a place (a directory or an open one) to start in?
+function options.cgroup_place(value)
+  return type(value) == "string"
+    or (type(value) == "userdata" and not is_ns(value))
+end
+
+
+-- which: type -> true (new), false (refused), Ns (joined)
+local function set_type(which, name, value)
+  local before = which[name]
+  if before ~= nil and before ~= value and type(before) ~= type(value) then
+    fail("the %s namespace is asked for twice, in different ways", name)
+  end
+  which[name] = value
+end
+
+local function read_positional(which, opts)
+  for i = 1, #opts do
+    local entry = opts[i]
+    if is_ns(entry) then
+      set_type(which, entry.type, entry)
+    elseif type(entry) == "string" or math.type(entry) == "integer" then
+      set_type(which, type_word(entry), true)
+    else
+      fail("option [%d] is a %s: a namespace type or a handle is wanted", i,
+        type(entry))
+    end
+  end
+end
+
+local function read_type_key(which, name, value)
+  if name == "net" and value == "lo" then value = true end
+  if name == "cgroup" and options.cgroup_place(value) then value = true end
+  if value ~= true and value ~= false and not is_ns(value) then
+    fail('%s is true, false%s or a namespace handle', name,
+      name == "net" and ', "lo"' or "")
+  end
+  if is_ns(value) and value.type ~= name then
+    fail("%s = %s: that is a %s namespace", name, tostring(value), value.type)
+  end
+  set_type(which, name, value)
+end
+
+local function read_keys(which, opts)
+  for key, value in pairs(opts) do
+    if type(key) == "string" then
+      if sys.nstype(key) then
+        read_type_key(which, sys.nstype(key), value)
+      elseif not KNOWN[key] then
+        unknown("option", key, KEYS)
+      end
+    elseif math.type(key) ~= "integer" or key < 1 or key > #opts then
+      fail("an option's key is a %s", type(key))
+    end
+  end
+end
+
+local function imply(which, opts, key, name)
+  local value = opts[key]
+  if value == nil or value == false then return end
+  if which[name] == false then
+    fail("%s needs a %s namespace, which %s = false refuses", key, name, name)
+  end
+  if which[name] == nil then which[name] = true end
+end
+
+---The namespaces that an options table asks for.
+---@param opts table
+---@return table<string, boolean|nslua.Ns> which
+function options.types(opts)
+  local which = {}
+  read_positional(which, opts)
+  read_keys(which, opts)
+  for key, name in pairs(IMPLIES) do imply(which, opts, key, name) end
+  imply(which, opts, "proc", "pid")
+  return which
+end
+
+
+-- [steps] one table for each act of the child; see step_kinds in clone.c
+local function add(steps, ...)
+  steps[#steps + 1] = { ... }
+end
+
+local function offset(seconds, clock)
+  if not seconds then return "" end
+  if type(seconds) ~= "number" or seconds ~= seconds
+    or math.abs(seconds) > 9e9 then
+    fail("%s is a number of seconds", clock)
+  end
+  local whole = math.floor(seconds)
+  return ("%s %d %d\n"):format(clock, whole,
+    math.floor((seconds - whole) * 1e9))
+end
+
+local function add_time(steps, opts, is_function)
+  local text = offset(opts.monotonic, "monotonic")
+    .. offset(opts.boottime, "boottime")
+  add(steps, "unshare", "time")
+  if text ~= "" then add(steps, "write", "/proc/self/timens_offsets", text) end
+  if is_function then add(steps, "enter_time") end
+end
+
+local function add_names(steps, opts)
+  if opts.hostname then add(steps, "sethostname", opts.hostname) end
+  if opts.domainname then add(steps, "setdomainname", opts.domainname) end
+  if opts.net == "lo" or opts.network == "lo" then
+    add(steps, "lo_up")
+  end
+end
+
+local function integer(value, name)
+  if math.type(value) ~= "integer" or value < 0 or value > 0xffffffff then
+    fail("%s is an integer from 0 to 4294967295", name)
+  end
+  return value
+end
+
+local RLIMITS = {
+  cpu = 0, fsize = 1, data = 2, stack = 3, core = 4, rss = 5, nproc = 6,
+  nofile = 7, memlock = 8, as = 9, locks = 10, sigpending = 11,
+  msgqueue = 12, nice = 13, rtprio = 14, rttime = 15,
+}
+
+local function add_rlimits(steps, limits)
+  for name, value in pairs(limits) do
+    local names = {}
+    for known in pairs(RLIMITS) do names[#names + 1] = known end
+    if not RLIMITS[name] then unknown("limit", tostring(name), names) end
+    local soft = type(value) == "table" and value[1] or value
+    local hard = type(value) == "table" and value[2] or soft
+    add(steps, "setrlimit", RLIMITS[name], soft == "unlimited" and -1
+      or integer(soft, name), hard == "unlimited" and -1
+      or integer(hard, name))
+  end
+end
+
+-- Ids last but for capabilities: every step before may need the rights.
+local function add_ids(steps, opts)
+  local uid, gid = opts.uid, opts.gid
+  if opts.groups then
+    add(steps, "setgroups", opts.groups)
+  elseif uid and uid ~= 0 and not opts.map and sys.is_admin() then
+    add(steps, "setgroups", {})
+  end
+  if opts.caps and uid then add(steps, "prctl", 8, 1) end -- PR_SET_KEEPCAPS
+  if gid then add(steps, "setresgid", integer(gid, "gid")) end
+  if uid then add(steps, "setresuid", integer(uid, "uid")) end
+  if opts.caps then
+    add(steps, "caps", sys.capability_mask(opts.caps))
+  end
+  if opts.no_new_privs then add(steps, "prctl", 38, 1) end
+end
+
+-- A map of several ids may leave our own id out: act as its root then.
+local function add_map_root(steps, map)
+  if type(map) ~= "table" then return end
+  local function has_zero(ranges)
+    if type(ranges) ~= "table" then return ranges == 0 end
+    if type(ranges[1]) ~= "table" then return ranges[1] == 0 end
+    for _, range in ipairs(ranges) do
+      if range[1] == 0 then return true end
+    end
+  end
+  if has_zero(map.gid) then add(steps, "setresgid", 0) end
+  if has_zero(map.uid) then add(steps, "setresuid", 0) end
+end
+
+---The steps of the child, in order: clocks before the first child of theirs,
+---names, mounts while the old root is in sight, the terminal, limits, ids.
+---@param opts table
+---@param which table<string, boolean|nslua.Ns>
+---@param child { is_function: boolean, foreground: integer? }
+---@return table[] steps
+---@return table<string, boolean> made  types that a step makes
+function options.steps(opts, which, child)
+  local steps = {}
+  local made = {
+    time = which.time == true and (opts.monotonic or opts.boottime) ~= nil,
+    cgroup = which.cgroup == true and options.cgroup_place(opts.cgroup),
+  }
+  add_map_root(steps, opts.map)
+  if made.time then add_time(steps, opts, child.is_function) end
+  if made.cgroup then add(steps, "unshare", "cgroup") end -- its root: there
+  add_names(steps, opts)
+  if which.mnt == true or opts.root or opts.mounts then
+    require("nslua.boxroot").add(steps, opts, which)
+  end
+  if opts.chroot then
+    local path = opts.chroot
+    if type(path) ~= "string" then path = path:path() end
+    add(steps, "chroot", path)
+    add(steps, "chdir", "/")
+  end
+  if opts.session then
+    add(steps, "setsid")
+  elseif child.foreground then
+    add(steps, "setpgid")
+    add(steps, "foreground", child.foreground)
+  end
+  if opts.rlimits then add_rlimits(steps, opts.rlimits) end
+  if child.hide then add(steps, "prctl", 4, 0) end -- PR_SET_DUMPABLE
+  add_ids(steps, opts)
+  if opts.cwd then add(steps, "chdir", opts.cwd) end
+  return steps, made
+end
+
+
+local function environment(opts)
+  if not opts.keep_env then return opts.env end
+  local env = {}
+  for _, name in ipairs(opts.keep_env) do env[name] = os.getenv(name) end
+  for name, value in pairs(opts.env or {}) do env[name] = value end
+  return env
+end
+
+local STREAMS = { stdin = "r", stdout = "w", stderr = "w" }
+
+-- "null", "pipe", "tty", "inherit" or something open; what the parent keeps
+-- of it goes into `kept`, what only the child needs into `closing`.
+local function stream(spec, opts, name, kept, closing)
+  local value = opts[name]
+  if value == nil or value == "inherit" then return end
+  if value == "null" then
+    value = ns.open("/dev/null", STREAMS[name] == "r" and "rdonly" or "wronly")
+    closing[#closing + 1] = value
+  elseif value == "pipe" then
+    local r, w = ns.pipe()
+    value, kept[name] = r, w
+    if STREAMS[name] == "w" then value, kept[name] = w, r end
+    closing[#closing + 1] = value
+  elseif value == "tty" then
+    if not kept.tty then
+      kept.tty, closing.slave = ns.pty()
+      closing[#closing + 1] = closing.slave
+    end
+    value = closing.slave
+  elseif type(value) == "string" then
+    fail('%s is "null", "pipe", "tty", "inherit" or an open Fd', name)
+  end
+  spec[name] = value
+end
+
+---Turns options into what sys.clone takes.
+---@param opts table
+---@param which table<string, boolean|nslua.Ns>
+---@param child { is_function: boolean, foreground: integer?, hide: boolean? }
+---@return table spec
+---@return table kept  parents' ends of pipes and terminals, for the Proc
+---@return table closing  children's ends, to be closed after the birth
+function options.compile(opts, which, child)
+  local steps, made = options.steps(opts, which, child)
+  local spec, kept, closing = { steps = steps }, {}, {}
+  local flags, joins = 0, nil
+  for name, value in pairs(which) do
+    local _, bits = sys.nstype(name)
+    if value == true and not made[name] then
+      flags = flags | bits
+    elseif value and value ~= true then
+      joins = joins or {}
+      joins[#joins + 1] = { value, bits }
+    end
+  end
+  spec.flags, spec.joins = flags, joins
+  spec.map, spec.env = opts.map, environment(opts)
+  for name in pairs(STREAMS) do stream(spec, opts, name, kept, closing) end
+  if kept.tty then
+    steps[#steps + 1] = { "dup", closing.slave, 0 }
+    if opts.session then steps[#steps + 1] = { "ctty" } end
+  end
+  if options.cgroup_place(opts.cgroup) then
+    spec.cgroup = type(opts.cgroup) == "string"
+      and ns.open(opts.cgroup, "rdonly,directory") or opts.cgroup
+  end
+  if opts.die_with_parent then
+    spec.deathsig = opts.die_with_parent == true and "KILL"
+      or opts.die_with_parent
+  end
+  return spec, kept, closing
+end
+
+---Every type that this kernel knows.
+---@return string[]
+function options.all_types()
+  local list = {}
+  for _, name in ipairs(TYPES) do
+    if ns.access("/proc/self/ns/" .. name) then list[#list + 1] = name end
+  end
+  return #list > 0 and list or TYPES
+end
+
+return options
