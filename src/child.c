@@ -106,7 +106,7 @@ static long enter_time(void) {
    that a program of an ordinary uid keeps what it was given. */
 static long keep_capabilities(unsigned long keep) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2];
+  struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
   long result = 0;
   for (long cap = 0; cap < 64 && result == 0; cap++)
     if (!(keep >> cap & 1))

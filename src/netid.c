@@ -123,7 +123,7 @@ static int netid_set_netnsid(lua_State *L) {
 /* Adds the id of each message; false at the end of the dump. */
 static bool add_ids(lua_State *L, const char *reply, ssize_t length) {
   const struct nlmsghdr *head = (const void *)reply;
-  int left = (int)length;
+  long left = length;
   for (; NLMSG_OK(head, left); head = NLMSG_NEXT(head, left)) {
     if (head->nlmsg_type == NLMSG_DONE)
       return false;

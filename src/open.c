@@ -30,13 +30,14 @@ static bool push_text(lua_State *L, const char *path) {
   const Embedded *e = find_embedded(path);
   if (tree != NULL && *tree != '\0') {
     luaL_Buffer B;
+    char piece[4096];
     size_t n;
     FILE *f = fopen(lua_pushfstring(L, "%s/%s", tree, path), "re");
     lua_pop(L, 1);
     if (f != NULL) {
       luaL_buffinit(L, &B);
-      while ((n = fread(luaL_prepbuffer(&B), 1, LUAL_BUFFERSIZE, f)) > 0)
-        luaL_addsize(&B, n);
+      while ((n = fread(piece, 1, sizeof piece, f)) > 0)
+        luaL_addlstring(&B, piece, n);
       fclose(f);
       luaL_pushresult(&B);
       return true;

@@ -480,7 +480,8 @@ static int proc_exec(lua_State *L) {
   const char **argv = lib_pushvector(L, 1, "argv");
   const char **envp = lib_pushenvironment(L, 2);
   if (argv[0] == NULL)
-    luaL_argerror(L, 1, "argv is empty: the first element names the program");
+    return luaL_argerror(L, 1, "argv is empty: the first element names the "
+                               "program");
   fflush(NULL);
   execvpe(argv[0], (char *const *)argv, (char *const *)envp);
   return lib_done(L, -1, "execve", "sv", argv[0], argv);

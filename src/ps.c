@@ -50,7 +50,7 @@ static const char *const ns_words[LIB_NSCOUNT] = {
   "mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time",
 };
 
-#define ARGS_ROOM (128 * 1024) /* where ps(1) cuts, too */
+#define ARGS_ROOM (128UL * 1024) /* where ps(1) cuts, too */
 
 typedef struct Ps {
   procfs_Walk *walk;

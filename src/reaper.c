@@ -116,7 +116,7 @@ static long start_program(char **argv, char **envp) {
 
 /* Collects every child that ended; leaves with the program. */
 static void collect(long program) {
-  int status;
+  int status = 0;
   for (;;) {
     long pid = RAW4(SYS_wait4, -1, &status, WNOHANG | WUNTRACED, 0);
     if (pid <= 0)
@@ -149,6 +149,7 @@ __attribute__((used, noreturn)) static void reap(long *sp) {
   Mask all = ~0UL;
   siginfo_t info;
   long program = 0;
+  info.si_code = 0;
   RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
   RAW3(SYS_fcntl, REPORT_FD, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
   RAW2(SYS_prctl, 36 /* PR_SET_CHILD_SUBREAPER: without a pid namespace */, 1);
