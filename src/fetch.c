@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fetch.c - nslua/fetch.so: one HTTP download with libcurl, and nothing else.
+ * What comes is given to a Lua function piece by piece; policy (retries, part
+ * files, digests) is in lua/nslua/rootfs. libcurl may start threads: call
+ * this in a forked child. libcurl(3), curl_easy_setopt(3).
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include <curl/curl.h>
+#include <lauxlib.h>
+#include <lua.h>
+
+#define FETCH_TRANSFER "nslua.fetch.Transfer"
+
+enum { MOST_HEADERS = 64 * 1024 };
+
+typedef struct Text {
+  char s[256];
+} Text;
+
+typedef struct Transfer {
+  lua_State *L; /* push at 2, start at 3 */
+  CURL *curl;
+  struct curl_slist *headers;
+  char error[CURL_ERROR_SIZE];
+  char stopped[128]; /* why we stopped it ourselves */
+  bool raised;       /* a Lua error is on top of the stack */
+  bool refused;      /* push or start said no */
+  /* of the last answer */
+  size_t header_bytes;
+  Text etag, modified, type;
+  curl_off_t range_from, range_total; /* Content-Range, -1: none */
+  long status;
+  /* of the body */
+  curl_off_t asked_from, received, most;
+  bool begun;
+  double started, patience; /* seconds until the body begins */
+  /* what a callback hands to Lua */
+  const char *data;
+  size_t size;
+} Transfer;
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static size_t stop(Transfer *t, const char *why) {
+  if (t->stopped[0] == '\0')
+    strncpy(t->stopped, why, sizeof t->stopped - 1);
+  return 0;
+}
+
+/* -- headers --------------------------------------------------------------------- */
+
+/* The value of a header line, when it is that header. */
+static bool header_is(const char *line, size_t n, const char *name,
+                      const char **value, size_t *length) {
+  size_t k = strlen(name);
+  if (n <= k || strncasecmp(line, name, k) != 0 || line[k] != ':')
+    return false;
+  const char *from = line + k + 1, *to = line + n;
+  while (from < to && (*from == ' ' || *from == '\t'))
+    from++;
+  while (to > from && (unsigned char)to[-1] <= ' ')
+    to--;
+  *value = from;
+  *length = (size_t)(to - from);
+  return true;
+}
+
+static void keep(Text *text, const char *value, size_t n) {
+  if (n >= sizeof text->s)
+    n = 0; /* longer than any that we want to send back */
+  memcpy(text->s, value, n);
+  text->s[n] = '\0';
+}
+
+/* "bytes 100-199/200" */
+static void keep_range(Transfer *t, const char *value, size_t n) {
+  long long from, to, total;
+  Text text;
+  keep(&text, value, n);
+  int got = sscanf(text.s, "bytes %lld-%lld/%lld", &from, &to, &total);
+  if (got >= 2 && from >= 0 && to >= from) {
+    t->range_from = from;
+    t->range_total = got == 3 ? total : -1;
+  }
+}
+
+static void new_answer(Transfer *t) {
+  t->etag.s[0] = t->modified.s[0] = t->type.s[0] = '\0';
+  t->range_from = t->range_total = -1;
+}
+
+static size_t on_header(char *line, size_t one, size_t n, void *data) {
+  Transfer *t = data;
+  const char *value;
+  size_t length;
+  n *= one;
+  t->header_bytes += n;
+  if (t->header_bytes > MOST_HEADERS)
+    return stop(t, "the server's headers have no end");
+  if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
+    new_answer(t);
+  if (header_is(line, n, "ETag", &value, &length))
+    keep(&t->etag, value, length);
+  else if (header_is(line, n, "Last-Modified", &value, &length))
+    keep(&t->modified, value, length);
+  else if (header_is(line, n, "Content-Type", &value, &length))
+    keep(&t->type, value, length);
+  else if (header_is(line, n, "Content-Range", &value, &length))
+    keep_range(t, value, length);
+  return n;
+}
+
+/* -- body --------------------------------------------------------------------------- */
+
+static void push_answer(lua_State *L, Transfer *t) {
+  curl_off_t length = -1;
+  char *url = NULL;
+  curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  curl_easy_getinfo(t->curl, CURLINFO_EFFECTIVE_URL, &url);
+  bool resumed = t->status == 206;
+  lua_createtable(L, 0, 8);
+  lua_pushinteger(L, t->status);
+  lua_setfield(L, -2, "status");
+  lua_pushboolean(L, resumed);
+  lua_setfield(L, -2, "resumed");
+  lua_pushstring(L, t->etag.s);
+  lua_setfield(L, -2, "etag");
+  lua_pushstring(L, t->modified.s);
+  lua_setfield(L, -2, "modified");
+  lua_pushstring(L, t->type.s);
+  lua_setfield(L, -2, "type");
+  lua_pushstring(L, url != NULL ? url : "");
+  lua_setfield(L, -2, "url");
+  if (length >= 0) {
+    lua_pushinteger(L, length + (resumed ? t->asked_from : 0));
+    lua_setfield(L, -2, "total");
+  }
+  lua_pushinteger(L, t->received);
+  lua_setfield(L, -2, "received");
+}
+
+/* start(answer) -> true, or nil, reason: before the first byte */
+static int call_start(lua_State *L) {
+  Transfer *t = lua_touserdata(L, 1);
+  lua_pushvalue(L, 3);
+  push_answer(L, t);
+  lua_call(L, 1, 1);
+  t->refused = !lua_toboolean(L, -1);
+  return 0;
+}
+
+/* push(bytes) -> true, or nil: stop */
+static int call_push(lua_State *L) {
+  Transfer *t = lua_touserdata(L, 1);
+  lua_pushvalue(L, 2);
+  lua_pushlstring(L, t->data, t->size);
+  lua_call(L, 1, 1);
+  t->refused = !lua_toboolean(L, -1);
+  return 0;
+}
+
+/* Lua raises with longjmp, which must not cross libcurl. */
+static bool call_lua(Transfer *t, lua_CFunction fn) {
+  lua_State *L = t->L;
+  lua_pushcfunction(L, fn);
+  lua_pushlightuserdata(L, t);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, 3);
+  t->raised = lua_pcall(L, 3, 0, 0) != LUA_OK;
+  return !t->raised && !t->refused;
+}
+
+/* Only 200 and a 206 that continues where we asked carry the file. */
+static bool begin(Transfer *t) {
+  t->begun = true;
+  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
+  if (t->status != 200 && t->status != 206)
+    return false;
+  if (t->status == 206 && (t->asked_from == 0 || t->range_from < 0 ||
+                           t->range_from != t->asked_from))
+    return stop(t, "the server sends another part than the one asked for") != 0;
+  return call_lua(t, call_start);
+}
+
+static size_t on_body(char *data, size_t one, size_t n, void *user) {
+  Transfer *t = user;
+  n *= one;
+  if (!t->begun && !begin(t))
+    return 0;
+  t->received += (curl_off_t)n;
+  if ((t->status == 206 ? t->asked_from : 0) + t->received > t->most)
+    return stop(t, "it is bigger than allowed");
+  t->data = data;
+  t->size = n;
+  return call_lua(t, call_push) ? n : n + 1;
+}
+
+static int on_progress(void *user, curl_off_t total, curl_off_t got,
+                       curl_off_t up_total, curl_off_t up) {
+  Transfer *t = user;
+  (void)total, (void)got, (void)up_total, (void)up;
+  if (t->begun || now() - t->started < t->patience)
+    return 0;
+  stop(t, "the server does not answer in time");
+  return 1;
+}
+
+/* -- options ------------------------------------------------------------------------- */
+
+static const char *option_string(lua_State *L, const char *name) {
+  lua_getfield(L, 1, name);
+  const char *s = lua_isnil(L, -1) ? NULL : luaL_checkstring(L, -1);
+  lua_pop(L, 1); /* the table keeps it */
+  return s;
+}
+
+static lua_Number option_number(lua_State *L, const char *name,
+                                lua_Number fallback) {
+  lua_getfield(L, 1, name);
+  lua_Number n = luaL_optnumber(L, -1, fallback);
+  lua_pop(L, 1);
+  return n;
+}
+
+static void set_callbacks(Transfer *t) {
+  curl_easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->error);
+  curl_easy_setopt(t->curl, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(t->curl, CURLOPT_HEADERDATA, t);
+  curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+  curl_easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl_easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
+  curl_easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
+}
+
+/* Once the first was https, no redirect leads away from it. */
+static void set_protocols(CURL *curl, bool secure) {
+#if LIBCURL_VERSION_NUM >= 0x075500
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR,
+                   secure ? "https" : "http,https");
+#else
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS,
+                   secure ? CURLPROTO_HTTPS : CURLPROTO_HTTP | CURLPROTO_HTTPS);
+#endif
+}
+
+static void set_limits(lua_State *L, Transfer *t) {
+  char range[32];
+  lua_Number patience = option_number(L, "timeout", 9);
+  t->patience = patience;
+  t->most = (curl_off_t)option_number(L, "max_bytes", 1e15);
+  t->asked_from = (curl_off_t)option_number(L, "from", 0);
+  curl_easy_setopt(t->curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(t->curl, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(t->curl, CURLOPT_MAXREDIRS, 10L);
+  curl_easy_setopt(t->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(patience * 1000));
+  curl_easy_setopt(t->curl, CURLOPT_LOW_SPEED_LIMIT, 100L);
+  curl_easy_setopt(t->curl, CURLOPT_LOW_SPEED_TIME,
+                   patience < 2 ? 1L : (long)patience - 1);
+  curl_easy_setopt(t->curl, CURLOPT_BUFFERSIZE, 512L * 1024);
+  if (t->asked_from == 0) {
+    curl_easy_setopt(t->curl, CURLOPT_MAXFILESIZE_LARGE, t->most);
+    return;
+  }
+  /* Not RESUME_FROM: that makes an error of a server that starts over. */
+  snprintf(range, sizeof range, "%lld-", (long long)t->asked_from);
+  curl_easy_setopt(t->curl, CURLOPT_RANGE, range);
+}
+
+static void set_strings(lua_State *L, Transfer *t, const char *url) {
+  const char *if_range = option_string(L, "if_range");
+  const char *cainfo = option_string(L, "cainfo");
+  const char *capath = option_string(L, "capath");
+  curl_easy_setopt(t->curl, CURLOPT_URL, url);
+  curl_easy_setopt(t->curl, CURLOPT_USERAGENT, "nslua");
+  if (cainfo != NULL)
+    curl_easy_setopt(t->curl, CURLOPT_CAINFO, cainfo);
+  if (capath != NULL)
+    curl_easy_setopt(t->curl, CURLOPT_CAPATH, capath);
+  if (if_range != NULL && t->asked_from > 0) {
+    const char *line = lua_pushfstring(L, "If-Range: %s", if_range);
+    t->headers = curl_slist_append(NULL, line);
+    curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->headers);
+  }
+}
+
+/* -- the one function ------------------------------------------------------------------- */
+
+/* Which kind of failure, for who decides about trying again. */
+static const char *kind_of(const Transfer *t, CURLcode code) {
+  if (t->stopped[0] != '\0')
+    return "refused";
+  switch (code) {
+  case CURLE_COULDNT_RESOLVE_HOST:
+  case CURLE_COULDNT_RESOLVE_PROXY: return "dns";
+  case CURLE_COULDNT_CONNECT: return "connect";
+  case CURLE_OPERATION_TIMEDOUT: return "timeout";
+  case CURLE_PARTIAL_FILE:
+  case CURLE_RECV_ERROR:
+  case CURLE_SEND_ERROR:
+  case CURLE_GOT_NOTHING: return "cut";
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_SSL_CERTPROBLEM:
+  case CURLE_SSL_CIPHER:
+  case CURLE_SSL_CACERT_BADFILE:
+  case CURLE_SSL_ISSUER_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION: return "tls";
+  case CURLE_TOO_MANY_REDIRECTS: return "redirects";
+  case CURLE_FILESIZE_EXCEEDED: return "size";
+  case CURLE_UNSUPPORTED_PROTOCOL: return "protocol";
+  case CURLE_URL_MALFORMAT: return "url";
+  default: return "other";
+  }
+}
+
+/* -> answer | nil, kind, text, answer */
+static int conclude(lua_State *L, Transfer *t, CURLcode code) {
+  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
+  if (t->raised)
+    return lua_error(L);
+  bool right = t->status == 200 || t->status == 206;
+  if (code == CURLE_OK && right && !t->begun && !begin(t) && t->raised)
+    return lua_error(L);
+  if (code == CURLE_OK && right && !t->refused && t->stopped[0] == '\0') {
+    push_answer(L, t);
+    return 1;
+  }
+  luaL_pushfail(L);
+  if (t->refused) {
+    lua_pushliteral(L, "push");
+    lua_pushliteral(L, "");
+  } else if (!right && t->status != 0 && t->stopped[0] == '\0' &&
+             (code == CURLE_OK || code == CURLE_WRITE_ERROR ||
+              code == CURLE_RANGE_ERROR)) {
+    lua_pushliteral(L, "status");
+    lua_pushinteger(L, t->status);
+  } else {
+    lua_pushstring(L, kind_of(t, code));
+    lua_pushstring(L, t->stopped[0] ? t->stopped
+                      : t->error[0] ? t->error
+                                    : curl_easy_strerror(code));
+  }
+  push_answer(L, t);
+  return 4;
+}
+
+/* fetch.get({url=, from=, if_range=, timeout=, max_bytes=, cainfo=, capath=},
+     push, start) -> answer | nil, kind, text, answer
+   start(answer) comes before the first push(bytes); either may say no. */
+static int fetch_get(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  lua_settop(L, 3);
+  const char *url = option_string(L, "url");
+  luaL_argcheck(L, url != NULL, 1, "url is missing");
+  Transfer *t = lua_newuserdatauv(L, sizeof *t, 0);
+  memset(t, 0, sizeof *t);
+  luaL_setmetatable(L, FETCH_TRANSFER);
+  t->L = L;
+  t->curl = curl_easy_init();
+  if (t->curl == NULL)
+    return luaL_error(L, "libcurl: out of memory");
+  new_answer(t);
+  set_callbacks(t);
+  set_protocols(t->curl, strncasecmp(url, "https:", 6) == 0);
+  set_limits(L, t);
+  set_strings(L, t, url);
+  t->started = now();
+  return conclude(L, t, curl_easy_perform(t->curl));
+}
+
+static int transfer_gc(lua_State *L) {
+  Transfer *t = luaL_checkudata(L, 1, FETCH_TRANSFER);
+  curl_easy_cleanup(t->curl);
+  curl_slist_free_all(t->headers);
+  t->curl = NULL;
+  t->headers = NULL;
+  return 0;
+}
+
+static const luaL_Reg funcs[] = {
+  {"get", fetch_get},
+  {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {
+  {"__gc", transfer_gc},
+  {NULL, NULL},
+};
+
+LUALIB_API int luaopen_nslua_fetch(lua_State *L);
+
+__attribute__((visibility("default"))) int luaopen_nslua_fetch(lua_State *L) {
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  luaL_newmetatable(L, FETCH_TRANSFER);
+  luaL_setfuncs(L, metamethods, 0);
+  lua_pop(L, 1);
+  luaL_newlib(L, funcs);
+  return 1;
+}
