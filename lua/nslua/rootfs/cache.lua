@@ -5,26 +5,13 @@
 -- lies in tmp/ under a lock that ends with its process.
 
 local sys = require "nslua.sys"
+local account = require "nslua.rootfs.account"
 local fail = require "nslua.rootfs.fail"
 local ns = sys.primitives
 
 local cache = {}
 
 local owned -- the folder, once a child of sudo's has become its owner
-
-
-local function home_of(uid)
-  local file = io.open "/etc/passwd"
-  if not file then return nil end
-  for line in file:lines() do
-    local id, home = line:match "^[^:]*:[^:]*:(%d+):[^:]*:[^:]*:([^:]*)"
-    if tonumber(id) == uid and home:sub(1, 1) == "/" then
-      file:close()
-      return home
-    end
-  end
-  file:close()
-end
 
 
 ---Under sudo the cache stays with the calling user. nil: it is our own.
@@ -34,7 +21,7 @@ end
 function cache.sudo_user()
   local uid, gid = tonumber(os.getenv "SUDO_UID"), tonumber(os.getenv "SUDO_GID")
   if ns.geteuid() ~= 0 or not uid or not gid or uid == 0 then return nil end
-  local home = home_of(uid)
+  local _, home = account.find(uid)
   if not home then return nil end
   return uid, gid, home
 end
@@ -49,7 +36,7 @@ function cache.folder()
   if uid and not (base and base:sub(1, #home + 1) == home .. "/") then
     base = home .. "/.cache"
   elseif not base or base:sub(1, 1) ~= "/" then
-    home = os.getenv "HOME" or home_of(ns.getuid())
+    home = os.getenv "HOME" or select(2, account.find(ns.getuid()))
     if not home or home:sub(1, 1) ~= "/" then
       fail.raise(fail.ENOENT, "cache", "there is no home folder to keep it in",
         nil, "set HOME or XDG_CACHE_HOME")
@@ -102,6 +89,29 @@ end
 function cache.find(name)
   local path = cache.folder() .. "/roots/" .. name
   if ns.access(path .. "/root/.", "") then return path end
+end
+
+
+---The names of all roots that are there.
+---@return string[]
+function cache.names()
+  local names = {}
+  for _, name in ipairs(ns.try(ns.readdir, cache.folder() .. "/roots") or {}) do
+    if cache.find(name) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
+
+---A descriptor that keeps others from removing a root; nil when it is going.
+---@param path string
+---@return nslua.Fd?
+function cache.use(path)
+  local fd = ns.try(ns.open, path, "rdonly,directory")
+  if not fd then return nil end
+  if ns.try(fd.flock, fd, "sh,nb") and ns.access(path .. "/root/.", "") then return fd end
+  fd:close()
 end
 
 
@@ -162,16 +172,33 @@ end
 -- -- which source is which digest --------------------------------------------------
 
 -- FNV-1a: only a file name; the source itself stands in the file.
-local function index_path(source)
+local function place(kind, source)
   local hash = -3750763034362895579
   for i = 1, #source do hash = (hash ~ source:byte(i)) * 1099511628211 end
-  return ("%s/index/%016x"):format(cache.folder(), hash)
+  return ("%s/%s/%016x"):format(cache.folder(), kind, hash)
+end
+
+
+---Where what has come of a download is kept.
+function cache.part_path(url)
+  return place("parts", url)
+end
+
+
+---Takes away parts that nobody has asked for in so many seconds.
+function cache.sweep_parts(age)
+  local folder = cache.folder() .. "/parts"
+  for _, name in ipairs(ns.try(ns.readdir, folder) or {}) do
+    local path = folder .. "/" .. name
+    local st = ns.try(ns.lstat, path)
+    if st and os.time() - st.mtime > age then os.remove(path) end
+  end
 end
 
 
 ---Remembers that the source (a URL, or a file's identity) has this digest.
 function cache.remember(source, digest)
-  local path = index_path(source)
+  local path = place("index", source)
   local file = io.open(path .. ".new", "w")
   if not file then return end
   local well = file:write(digest, "\n", source)
@@ -181,7 +208,7 @@ end
 
 ---@return string? digest
 function cache.recall(source)
-  local file = io.open(index_path(source))
+  local file = io.open(place("index", source))
   if not file then return nil end
   local digest, said = file:read("l"), file:read("a")
   file:close()

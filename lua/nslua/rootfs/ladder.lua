@@ -4,8 +4,11 @@
 
 local sys = require "nslua.sys"
 local cache = require "nslua.rootfs.cache"
+local catalogue = require "nslua.rootfs.catalogue"
 local fail = require "nslua.rootfs.fail"
+local handle = require "nslua.rootfs.handle"
 local job = require "nslua.rootfs.job"
+local source = require "nslua.rootfs.source"
 local ns = sys.primitives
 
 local ladder = {}
@@ -123,14 +126,15 @@ local function fill_busybox(busybox)
   end
 end
 
----@return table? rung
+---@return nslua.Rootfs?
+---@return string? why
 function ladder.busybox()
   local busybox = ladder.find_busybox()
   if not busybox then return nil, "no static busybox on this host" end
   local st = ns.stat(busybox)
   local name = ("busybox-%d-%d-%d"):format(st.ino, st.size, math.floor(st.mtime))
-  return {
-    rung = "busybox", path = ladder.built(name, fill_busybox(busybox)),
+  return handle.new {
+    directory = ladder.built(name, fill_busybox(busybox)), standing = "busybox",
     label = "static busybox of this host (" .. sys.clean(busybox) .. ")",
   }
 end
@@ -138,16 +142,34 @@ end
 
 -- -- the ladder ------------------------------------------------------------------------
 
-local RUNGS = { "busybox" }
+local RUNGS = { "cache", "network", "busybox" }
+local PINNED = "alpine"
+
+-- Any release of the catalogue that was fetched before.
+function ladder.cache()
+  for _, name in ipairs(catalogue.names()) do
+    local entry = catalogue.find(name)
+    local root = entry and source.cached(entry.sha256)
+    if root then return root end
+  end
+  return nil, "nothing in the cache"
+end
+
+function ladder.network(opts)
+  if opts.network == false or os.getenv "NSLUA_OFFLINE" then return nil, "not asked for" end
+  return source.catalogue(PINNED, opts)
+end
 
 ---The first rung that holds.
----@return table rung
-function ladder.climb()
+---@param opts table  those of rootfs.get
+---@return nslua.Rootfs
+function ladder.climb(opts)
   local reasons = {}
   for _, name in ipairs(RUNGS) do
-    local ok, rung, why = pcall(ladder[name])
-    if ok and rung then return rung end
-    reasons[#reasons + 1] = ("%s: %s"):format(name, tostring(ok and why or rung))
+    local ok, root, why = pcall(ladder[name], opts)
+    if ok and root then return root end
+    reasons[#reasons + 1] = ("%s: %s"):format(name,
+      ok and why or type(root) == "table" and root.message or tostring(root))
   end
   fail.raise(fail.ENOENT, "the ladder", "no rung holds", table.concat(reasons, "; "),
     "install busybox-static, or give a directory or an archive")

@@ -7,6 +7,7 @@ local sys = require "nslua.sys"
 local library = require "nslua.library"
 local fail = require "nslua.rootfs.fail"
 local job = require "nslua.rootfs.job"
+local wall = require "nslua.rootfs.wall"
 local ns = sys.primitives
 
 local unpack = {}
@@ -22,132 +23,174 @@ unpack.limits = { max_bytes = 64 * GIB, max_entries = 4000000, max_ratio = 300 }
 local function read_file(file, push)
   while true do
     local bytes, message = file:read(BLOCK)
-    if message then return nil, "cannot be read: " .. message end
+    if message then return nil, "it cannot be read: " .. message end
     if not bytes then return true end
     local ok, reason, gone = push(bytes)
     if not ok then return nil, reason, gone end
   end
 end
 
-local function check_digest(feed, wanted)
+local function check_digest(feed, wanted, beside)
   local digest, bytes, gone = feed:digest()
-  if not digest then return nil, bytes, gone end
+  if not digest then return nil, bytes, gone, "data" end
   if wanted and digest ~= wanted then
-    return nil, ("its SHA-256 is %s, not %s"):format(digest, wanted)
+    return nil, ("its SHA-256 is %s, not %s"):format(digest, wanted), false, "digest"
+  end
+  if beside and digest ~= beside then
+    return nil, ("its SHA-256 is %s, but the .sha256 file beside it says %s"):format(digest,
+      beside), false, "digest"
   end
   return digest, bytes
 end
 
--- "ok DIGEST BYTES", "no REASON", or "gone": the writer knows the reason
+-- true, digest, bytes | nil, reason, the writer is gone, kind
+local function read_all(feed, spec, ring)
+  local ok, reason, gone, kind = spec.read(function(bytes) return feed:write(bytes) end, ring)
+  if not ok then return nil, reason, gone, kind or "data" end
+  local digest, bytes
+  digest, bytes, gone, kind = check_digest(feed, spec.sha256, spec.beside and spec.beside())
+  if not digest then return nil, bytes, gone, kind end
+  ok, reason, gone = feed:finish()
+  return ok, ok and digest or reason, ok and bytes or gone, "data"
+end
+
+-- The last word: "ok DIGEST BYTES CHECKED", "no KIND REASON", or "gone": the
+-- writer knows the reason.
 local function read(archive, ring, spec)
   ring:side "fill"
   local feed <close> = archive.feed(ring, spec.max_bytes, spec.max_ratio, spec.fast ~= false)
-  local function push(bytes) return feed:write(bytes) end
-  local ok, reason, gone = spec.read(push, ring)
-  local digest, bytes
+  local ok, result, extra, kind = read_all(feed, spec, ring)
   if ok then
-    digest, bytes, gone = check_digest(feed, spec.sha256)
-    if digest then
-      ok, reason, gone = feed:finish()
-    else
-      ok, reason = nil, bytes
-    end
-  end
-  if ok then
-    ring:say("fill", ("ok %s %d"):format(digest, bytes))
+    local checked = spec.sha256 and "given" or spec.beside and spec.beside() and "beside" or "none"
+    ring:say("fill", ("ok %s %d %s"):format(result, extra, checked))
   else
-    ring:say("fill", gone and "gone" or "no " .. reason)
+    ring:say("fill", extra and "gone" or ("no %s %s"):format(kind, result))
   end
 end
 
 
 -- -- the child that writes ----------------------------------------------------------
 
--- Its root will be the target; what it needs of libraries is open already.
-local function confine()
-  if ns.geteuid() == 0 then
-    ns.unshare("mnt")
-  else
-    ns.unshare("user", "mnt")
-    ns.map(nil, "root")
-  end
-end
-
-local function write(archive, ring, spec)
+local function write(archive, ring, spec, ask)
   ring:side "empty"
-  confine()
+  local kind = wall.enter(spec.plan, ask)
   local stats, reason, cut = archive.unpack(ring, spec.target, spec.max_bytes, spec.max_entries)
   if not stats then
     ring:say("empty", (cut and "cut " or "no ") .. reason)
     return
   end
-  local out = { "ok" }
+  local out = { "ok", kind }
   for key, n in pairs(stats) do out[#out + 1] = ("%s=%d"):format(key, n) end
   ring:say("empty", table.concat(out, " "))
 end
 
 -- An error in a child is its last word.
 local function guarded(side, fn)
-  return function(archive, ring, spec)
-    local ok, err = pcall(fn, archive, ring, spec)
+  return function(archive, ring, ...)
+    local ok, err = pcall(fn, archive, ring, ...)
     if not ok then
-      ring:say(side, "no " .. (type(err) == "table" and err.message or tostring(err)))
+      local words = type(err) == "table" and err.message or tostring(err)
+      ring:say(side, side == "fill" and "no data " .. words or "no " .. words)
     end
     ns._exit(0)
   end
 end
 
+local function start_writer(archive, ring, spec)
+  spec.plan = wall.plan()
+  if spec.plan.kind == "one" then
+    return job.fork(guarded("empty", write), archive, ring, spec)
+  end
+  local asked_r, asked_w = ns.pipe()
+  local go_r, go_w = ns.pipe()
+  local _ <close> = asked_r
+  local _ <close> = asked_w
+  local _ <close> = go_r
+  local _ <close> = go_w
+  local child = job.fork(guarded("empty", write), archive, ring, spec,
+    wall.asker(asked_w, go_r))
+  asked_w:close()
+  wall.serve(spec.plan, child, asked_r, go_w)
+  return child
+end
+
 
 -- -- both ------------------------------------------------------------------------------
 
-local function outcome(child, said, who)
+local function outcome(child, said, prefix, who)
   if said ~= "" then return said end
   local _, how, code = child:wait()
-  return ("no the process that %s ended early (%s %s)"):format(who, how, code)
+  return ("%s the process that %s ended early (%s %s)"):format(prefix, who, how, code)
+end
+
+local ERRNO = { net = fail.ENETUNREACH, digest = fail.EBADMSG, data = fail.EBADMSG,
+  disk = fail.ENOSPC }
+
+-- What libarchive's words mean.
+local function translate(reason)
+  if reason:find "No progress is possible" or reason:find "Truncated" then
+    return reason:match "^(.-): " and reason:match "^(.-): " .. ": the archive is cut off"
+      or "the archive is cut off"
+  elseif reason:find "Unrecognized archive format" then
+    return "it is no tar archive (plain, gzip, xz, zstd or bzip2)"
+  elseif reason:find "requires too much memory" or reason:find "Cannot allocate memory" then
+    return "its compression needs more than 128 MiB of memory"
+  end
+  return reason
+end
+
+local function raise(spec, kind, reason)
+  if reason:find "No space left on device" then kind = "disk" end
+  local err = fail.new(ERRNO[kind], spec.name, translate(reason))
+  err.kind = kind
+  error(err, 0)
 end
 
 local function settle(spec, reader, writer)
-  local digest, bytes = reader:match "^ok (%x+) (%d+)$"
-  if digest and writer:match "^ok" then
-    local result = { digest = digest, size = tonumber(bytes) }
+  local digest, bytes, checked = reader:match "^ok (%x+) (%d+) (%a+)$"
+  local owners = writer:match "^ok (%a+)"
+  if digest and owners then
+    local result = { digest = digest, size = tonumber(bytes), checked = checked, ids = owners }
     for key, n in writer:gmatch "(%w+)=(%d+)" do result[key] = tonumber(n) end
     return result
   end
-  local reason = reader:match "^no (.*)$" or writer:match "^no (.*)$"
-    or writer:match "^cut (.*)$" or "it was cut off"
-  fail.raise(fail.EBADMSG, spec.name, reason)
+  local kind, reason = reader:match "^no (%a+) (.*)$"
+  if kind then raise(spec, kind, reason) end
+  raise(spec, "data", writer:match "^no (.*)$" or writer:match "^cut (.*)$" or "it was cut off")
 end
 
 
 ---Unpacks into spec.target, an empty directory. Raises when anything is wrong;
 ---the target is then for the caller to remove.
 ---
----spec.read(push, ring) runs in the reading child and gives all bytes to push.
----@param spec { name: string, target: string, read: function, sha256: string?, max_bytes: integer?, max_entries: integer?, max_ratio: integer?, fast: boolean?, watch: function? }
----@return { digest: string, size: integer, entries: integer, bytes: integer, devices: integer, owners: integer }
+---spec.read(push, ring) runs in the reading child and gives all bytes to push;
+---spec.beside() is asked there for a digest once all has come.
+---@param spec { name: string, target: string, read: function, sha256: string?, max_bytes: integer?, max_entries: integer?, max_ratio: integer?, fast: boolean?, watch: function?, beside: function? }
+---@return { digest: string, size: integer, checked: string, ids: string, entries: integer, bytes: integer, devices: integer, owners: integer }
 function unpack.run(spec)
   for key, most in pairs(unpack.limits) do spec[key] = spec[key] or most end
   local archive = library.open "archive"
   local ring <close> = archive.ring()
-  local writer <close> = job.fork(guarded("empty", write), archive, ring, spec)
   local reader <close> = job.fork(guarded("fill", read), archive, ring, spec)
+  local writer <close> = start_writer(archive, ring, spec)
   ring:side "watch"
   repeat
     if spec.watch then spec.watch(ring:progress()) end
   until writer:wait(0.1)
   reader:wait()
-  return settle(spec, outcome(reader, ring:said "fill", "reads"),
-    outcome(writer, ring:said "empty", "writes"))
+  return settle(spec, outcome(reader, ring:said "fill", "no data", "reads"),
+    outcome(writer, ring:said "empty", "no", "writes"))
 end
 
 
 ---What reads a local file.
 function unpack.from_file(path)
   return function(push, ring)
-    local file, message = io.open(path, "rb")
-    if not file then return nil, message end
+    local file, message = io.stdin, nil
+    if path ~= "-" then file, message = io.open(path, "rb") end
+    if not file then return nil, "it cannot be read: " .. message end
     file:setvbuf "no"
-    local size = file:seek "end"
+    local size = path ~= "-" and file:seek "end"
     if size then
       ring:expect(size)
       file:seek "set"
@@ -159,13 +202,9 @@ end
 
 ---Removes a tree, as far as the ids of this user reach.
 ---@param path string
+---@return boolean
 function unpack.remove(path)
-  local archive = library.open "archive"
-  local child <close> = job.fork(function()
-    if ns.geteuid() ~= 0 then pcall(confine) end
-    return archive.remove(path)
-  end)
-  return child:wait() == true
+  return wall.inside(job.fork, library.open("archive").remove, path)
 end
 
 return unpack

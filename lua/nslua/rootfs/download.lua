@@ -1,0 +1,231 @@
+-- SPDX-License-Identifier: MIT
+-- The reading child's work when the archive is at a URL. What has come is
+-- kept in a part file too, so that a download that was cut off goes on where
+-- it stopped: asked for with Range and If-Range, continued only when the
+-- server says that it is the same file.
+
+local sys = require "nslua.sys"
+local library = require "nslua.library"
+local ns = sys.primitives
+
+local download = {}
+
+local TRIES = 5
+local BLOCK = 256 * 1024
+local STATUS = {
+  [401] = "it wants a user name and password", [403] = "it does not let us have it",
+  [404] = "there is no such file", [407] = "the proxy wants a user name and password",
+  [410] = "the file is gone", [416] = "it is not as long as what we have of it",
+  [429] = "too many requests", [500] = "it has a fault", [503] = "it is busy or down",
+}
+
+
+-- -- words ------------------------------------------------------------------------
+
+---A URL without what must not be shown.
+function download.shown(url)
+  return (url:gsub("^(%a[%w+.-]*://)[^/@]*@", "%1"))
+end
+
+local function host_of(url)
+  return url:match "^%a[%w+.-]*://([^/?#]*)" or url
+end
+
+local function sentence(kind, text, answer, url)
+  local host = host_of(download.shown(url))
+  if kind == "status" then
+    local meaning = STATUS[text]
+    return ("the server answers %d%s"):format(text, meaning and ": " .. meaning or "")
+  elseif kind == "dns" then
+    return ("the host %s cannot be found (no network, no DNS, or a wrong name)"):format(host)
+  elseif kind == "connect" then
+    return ("no connection to %s: %s"):format(host, text)
+  elseif kind == "timeout" then
+    return answer.received > 0
+      and ("the server stalled after %d bytes"):format(answer.received)
+      or ("%s does not answer in time"):format(host)
+  elseif kind == "tls" then
+    return ("the server's identity cannot be verified (TLS): %s"):format(text)
+  elseif kind == "cut" then
+    return ("the connection was cut off after %d bytes"):format(answer.received)
+  elseif kind == "redirects" then
+    return "the server sends us round in circles (more than 10 redirects)"
+  elseif kind == "size" then
+    return "it is bigger than allowed"
+  elseif kind == "protocol" then
+    return "a redirect leads away from http and https, which is refused"
+  elseif kind == "url" then
+    return "the URL is malformed"
+  end
+  return text
+end
+
+
+-- -- the part that is kept ------------------------------------------------------------
+-- part: { fd = Fd of the locked file, path =, check = "etag" or "modified" that
+-- the server gave, from the file beside it }
+
+local function truncate(part)
+  ns.open(part.path, "wronly,trunc"):close()
+  part.fd:seek("set", 0)
+end
+
+---Takes away the part: it is done with, or it was wrong.
+function download.forget(part)
+  os.remove(part.path .. ".from")
+  os.remove(part.path)
+end
+
+---Opens the part file of a URL and locks it; waits for another who fetches it.
+---@return table part
+function download.part(path, url, on_wait)
+  local fd = ns.open(path, "rdwr,create", 384)
+  if not ns.try(fd.flock, fd, "ex,nb") then
+    if on_wait then on_wait() end
+    fd:flock "ex"
+  end
+  local there = ns.try(ns.stat, path)
+  if not there or there.ino ~= ns.stat(fd).ino then -- done and forgotten meanwhile
+    fd:close()
+    return download.part(path, url, on_wait)
+  end
+  local part = { fd = fd, path = path }
+  local file = io.open(path .. ".from")
+  if file then
+    local said, check = file:read("l", "l")
+    file:close()
+    if said == url and check ~= "" then part.check = check end
+  end
+  return part
+end
+
+local function note_origin(part, url, answer)
+  local check = answer.etag ~= "" and not answer.etag:find "^W/" and answer.etag
+    or answer.modified
+  part.check = check ~= "" and check or nil
+  local file <close> = assert(io.open(part.path .. ".from", "w"))
+  file:write(url, "\n", check, "\n")
+end
+
+local function feed_part(part, size, push)
+  part.fd:seek("set", 0)
+  while size > 0 do
+    local bytes = part.fd:read(math.min(size, BLOCK))
+    if not bytes then return nil, "the part that was kept has shrunk" end
+    local ok, reason, gone = push(bytes)
+    if not ok then return nil, reason, gone end
+    size = size - #bytes
+  end
+  return true
+end
+
+
+-- -- one download -------------------------------------------------------------------------
+
+-- What the callbacks of one download share.
+local function new_transfer(spec, push, ring)
+  local t = { fed = 0 }
+
+  function t.start(answer)
+    if answer.total then ring:expect(answer.total) end
+    if not answer.resumed then
+      if t.fed > 0 then
+        t.reason = "the connection was cut off, and the server cannot continue a download"
+        return nil
+      end
+      truncate(spec.part)
+      note_origin(spec.part, spec.url, answer)
+      t.page = answer.type:find "^text/html"
+      return true
+    end
+    if t.fed > 0 then return true end
+    t.resumed = true
+    local ok, reason, gone = feed_part(spec.part, t.from, push)
+    if ok then t.fed = t.from else t.reason, t.gone, t.kind = reason, gone, "data" end
+    return ok
+  end
+
+  function t.push(bytes)
+    if t.page and t.fed == 0 and bytes:find "^%s*<" then
+      t.reason = "the server sends a web page, not an archive"
+      return nil
+    end
+    local kept, message = ns.try(spec.part.fd.write, spec.part.fd, bytes)
+    if not kept then
+      t.reason, t.kind = "the download cannot be kept: " .. message, "disk"
+      return nil
+    end
+    t.fed = t.fed + #bytes
+    local ok, reason, gone = push(bytes)
+    if not ok then t.reason, t.gone, t.kind = reason, gone, "data" end
+    return ok
+  end
+
+  return t
+end
+
+local function attempt(fetch, spec, t)
+  t.from = t.fed
+  if t.fed == 0 and (spec.part.check or spec.sha256) then
+    t.from = spec.part.fd:seek("end", 0)
+  end
+  spec.part.fd:seek("end", 0)
+  return fetch.get({ url = spec.url, from = t.from, if_range = spec.part.check,
+    timeout = spec.timeout, max_bytes = spec.max_download, cainfo = os.getenv "CURL_CA_BUNDLE"
+      or os.getenv "SSL_CERT_FILE", capath = os.getenv "SSL_CERT_DIR" }, t.push, t.start)
+end
+
+-- Worth another try at once: some of it came, and it can be continued.
+local function try_again(t, kind, answer)
+  return (kind == "cut" or kind == "timeout" and t.fed > t.from)
+    and answer.received > 0 and t.fed > 0
+end
+
+
+---The digest in URL.sha256, when there is such a file.
+function download.sidecar(fetch, url, timeout)
+  local text = ""
+  local answer = fetch.get({ url = url .. ".sha256", timeout = math.min(timeout or 4, 4),
+    max_bytes = 65536 }, function(bytes)
+    text = text .. bytes
+    return true
+  end, function() return true end)
+  return answer and download.parse_sidecar(text, url:match "([^/]+)$")
+end
+
+---A line of sha256sum: the digest, alone or with this file's name.
+function download.parse_sidecar(text, name)
+  for line in text:gmatch "[^\r\n]+" do
+    local digest, said = line:match "^(%x+)%s*%*?(.-)%s*$"
+    if digest and #digest == 64 and (said == "" or said:match "([^/]+)$" == name) then
+      return digest:lower()
+    end
+  end
+end
+
+
+---What reads spec.url in the reading child: for unpack.run's spec.read.
+---@param spec { url: string, part: table, sha256: string?, timeout: number?, max_download: integer? }
+function download.reader(spec)
+  return function(push, ring)
+    local fetch = library.open "fetch"
+    local t = new_transfer(spec, push, ring)
+    for try = 1, TRIES do
+      local answer, kind, text, last = attempt(fetch, spec, t)
+      if answer then
+        if not spec.sha256 then spec.found_beside = download.sidecar(fetch, spec.url, spec.timeout) end
+        return true
+      end
+      if kind == "status" and text == 416 and t.fed == 0 and t.from > 0 then
+        truncate(spec.part)
+      elseif kind == "refused" and t.fed == 0 and t.from > 0 then
+        truncate(spec.part) -- not the part that was asked for
+      elseif try == TRIES or not try_again(t, kind, last) then
+        if t.reason then return nil, t.reason, t.gone, t.kind or "net" end
+        return nil, sentence(kind, text, last, spec.url), false, "net"
+      end
+    end
+  end
+end
+
+return download

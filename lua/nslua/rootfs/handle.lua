@@ -1,0 +1,120 @@
+-- SPDX-License-Identifier: MIT
+-- What ns.rootfs.get gives: a tree, where it stands on the ladder, and how a
+-- box is to use it.
+
+local sys = require "nslua.sys"
+local removal = require "nslua.rootfs.removal"
+local ns = sys.primitives
+
+local handle = {}
+
+local Rootfs = {}
+local metatable = { __index = Rootfs, __name = "nslua.Rootfs" }
+
+
+---@param fields { directory: string, standing: string, label: string, name: string?, mounts: table[]?, lock: nslua.Fd?, note: string? }
+---@return nslua.Rootfs
+function handle.new(fields)
+  fields.generation = ns.generation()
+  return setmetatable(fields, metatable)
+end
+
+
+---@param value any
+---@return boolean
+function handle.is(value)
+  return getmetatable(value) == metatable
+end
+
+local function check(root)
+  if getmetatable(root) ~= metatable then error("a Rootfs is wanted: root:method()", 3) end
+  if root.closed then error("the root is closed", 3) end
+  return root
+end
+
+
+---The directory that holds the tree.
+---@return string
+function Rootfs:path()
+  return check(self).directory
+end
+
+
+---Where it stands on the ladder: "given", "cache", "network", "busybox",
+---"host" or "self"; then the same for people, and what was left out of it.
+---
+---    local root <close> = ns.rootfs.get(); print(root:rung())
+---
+---@return string rung
+---@return string label
+---@return string? note
+function Rootfs:rung()
+  check(self)
+  return self.standing, self.label, self.note
+end
+
+
+---The same tree with a layer for writing on top, which ends with the box: a
+---tmpfs. Any number of boxes may share the tree.
+---
+---    local box <close> = ns.box{ root = ns.rootfs.get():overlay() }
+---
+---@return nslua.Rootfs
+function Rootfs:overlay()
+  check(self)
+  local copy = {}
+  for key, value in pairs(self) do copy[key] = value end
+  copy.layered = true
+  copy.below = self -- keeps its lock
+  copy.lock = nil
+  return handle.new(copy)
+end
+
+
+---What a box mounts: the composite reads this.
+---@return { path: string, overlay: boolean?, mounts: table[]? }
+function Rootfs:box_root()
+  check(self)
+  return { path = self.directory, overlay = self.layered, mounts = self.mounts }
+end
+
+
+---Takes the tree out of the cache. A directory that was given stays.
+---
+---Raises: EBUSY while another handle or process uses it.
+---@return true
+function Rootfs:remove()
+  check(self)
+  local name = self.name
+  self:close()
+  if self.below then self.below:close() end
+  if name then removal.remove(name) end
+  return true
+end
+
+
+---Lets go of it; a tree in the cache stays there.
+function Rootfs:close()
+  if self.lock then self.lock:close() end
+  if self.scratch and not self.closed and self.generation == ns.generation() then
+    removal.scratch(self.scratch)
+  end
+  self.closed = true
+end
+
+metatable.__close = Rootfs.close
+metatable.__gc = Rootfs.close
+
+
+function metatable.__tostring(root)
+  return ("root file system %s (%s%s%s)"):format(sys.clean(root.directory), root.label,
+    root.layered and ", writable layer" or "", root.closed and ", closed" or "")
+end
+
+
+function metatable.__eq(a, b)
+  return handle.is(a) and handle.is(b) and a.directory == b.directory
+    and a.layered == b.layered
+end
+
+return handle
