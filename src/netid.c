@@ -6,12 +6,16 @@
  */
 #include "netid.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/net_namespace.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib.h"
@@ -150,9 +154,77 @@ static int netid_netnsids(lua_State *L) {
   return 1;
 }
 
+/* -- named network namespaces --------------------------------------------------- */
+
+/* The kernel's numbers for the namespaces in the files of a folder. */
+typedef struct Named {
+  lib_Fd *dir;
+  int sock;  /* -1: nobody asked for ids */
+  dev_t dev; /* of namespace files */
+} Named;
+
+static void set_integer(lua_State *L, const char *field, lua_Integer n) {
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, field);
+}
+
+/* Pushes {name=, ns=, id=}; `ns` is missing where the mount is gone. */
+static void push_named(lua_State *L, const Named *n, const char *name) {
+  struct stat st;
+  lua_createtable(L, 0, 3);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "name");
+  if (fstatat(n->dir->fd, name, &st, 0) == -1 || st.st_dev != n->dev)
+    return;
+  set_integer(L, "ns", (lua_Integer)st.st_ino);
+  if (n->sock == -1)
+    return;
+  int sock = n->sock, id = -2;
+  int fd = openat(n->dir->fd, name, O_RDONLY | O_CLOEXEC);
+  if (fd >= 0) {
+    id = netid_ask(&sock, fd);
+    close(fd);
+  }
+  if (id >= 0)
+    set_integer(L, "netnsid", id);
+}
+
+/* ns.scan_netns(folder, ids) -> {{name=, ns=, netnsid=}...}    ip-netns(8)
+   In the kernel's order, as `ip netns list` has it. ids: ask for netnsid too. */
+static int netid_scan_netns(lua_State *L) {
+  struct stat st;
+  const char *folder = lib_checkpath(L, 1);
+  Named n = {.sock = -1};
+  char *entries = lib_scratch(L, 32768);
+  n.dir = lib_newfd(L);
+  n.dir->fd =
+    (int)lib_check(L, open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                   "open", "sr", folder, "O_DIRECTORY");
+  lib_check(L, stat("/proc/self/ns/net", &st), "stat", "s",
+            "/proc/self/ns/net");
+  n.dev = st.st_dev;
+  if (lua_toboolean(L, 2))
+    n.sock = push_netlink(L);
+  lua_newtable(L);
+  lua_Integer count = 0;
+  long length;
+  while ((length = syscall(SYS_getdents64, n.dir->fd, entries, 32768)) > 0)
+    for (long at = 0; at < length;) {
+      const struct dirent64 *entry = (const void *)(entries + at);
+      at += entry->d_reclen;
+      if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        continue;
+      push_named(L, &n, entry->d_name);
+      lua_rawseti(L, -2, ++count);
+    }
+  lib_close(n.dir);
+  return 1;
+}
+
 static const luaL_Reg funcs[] = {
   {"netnsid", netid_netnsid},
   {"netnsids", netid_netnsids},
+  {"scan_netns", netid_scan_netns},
   {"set_netnsid", netid_set_netnsid},
   {NULL, NULL},
 };

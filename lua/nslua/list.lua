@@ -15,6 +15,14 @@ list.types = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time" }
 
 local methods = {}
 
+-- A list whose rows have a line each, not columns.
+local function plain_text(self)
+  if #self == 0 then return self.nothing or "" end
+  local lines = {}
+  for i, row in ipairs(self) do lines[i] = self.format(row) end
+  return table.concat(lines, "\n")
+end
+
 -- Records with a name ("namespaces", "processes"), columns, and what else is
 -- known of the whole, which `list.hidden` and its like answer.
 local function make(rows, name, columns, about)
@@ -22,7 +30,7 @@ local function make(rows, name, columns, about)
   return setmetatable(rows, {
     __name = "nslua.List",
     __index = function(_, key) return methods[key] or about[key] end,
-    __tostring = function(self) return require "nslua.view".text(self) end,
+    __tostring = about.format and plain_text or function(self) return require "nslua.view".text(self) end,
   })
 end
 

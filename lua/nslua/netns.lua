@@ -1,0 +1,270 @@
+-- SPDX-License-Identifier: MIT
+-- Named network namespaces, as `ip netns` keeps them: a file for each name in
+-- one folder, with the namespace bind-mounted over it. Either tool takes what
+-- the other made. ip-netns(8), mount_namespaces(7).
+
+local sys = require "nslua.sys"
+local list = require "nslua.list"
+local ns = sys.primitives
+
+local netns = {}
+
+---Where the names are.
+netns.folder = "/var/run/netns"
+
+-- What `exec` lays over files of /etc, for each name.
+netns.etc = "/etc/netns"
+
+local function check_name(name, what)
+  if type(name) ~= "string" then
+    error(("bad argument #1 to '%s' (name expected, got %s)"):format(what, type(name)), 3)
+  end
+  if name == "" or name == "." or name == ".." or name:find "[/%z]" or #name > 255 then
+    error(("bad argument #1 to '%s' (\"%s\" is not a file name)"):format(what, sys.clean(name)), 3)
+  end
+  return netns.folder .. "/" .. name
+end
+
+local function pid_of(what, arg, name)
+  if getmetatable(what) == "nslua.Proc" then return what.pid end
+  if math.type(what) == "integer" and what > 0 then return what end
+  error(("bad argument #%d to '%s' (Proc or pid > 0 expected)"):format(arg, name), 3)
+end
+
+local function is_mount_point(path)
+  local real = ns.readlink("/proc/self/fd/" .. path:fileno())
+  for line in io.lines "/proc/self/mountinfo" do
+    if line:match "^%S+ %S+ %S+ %S+ (%S+)" == real then return true end
+  end
+  return false
+end
+
+-- The folder must be a shared mount: a name that is deleted here then goes
+-- from every mount namespace, or its network would live on in some of them.
+-- The lock is the one that `ip` takes.
+local function prepare_folder()
+  if not ns.access(netns.folder) then
+    local ok, _, _, err = ns.try(ns.mkdir, netns.folder, "755")
+    if not ok and err.name ~= "EEXIST" then error(err, 0) end
+  end
+  local folder <close> = ns.open(netns.folder, "directory")
+  folder:flock "ex"
+  if not is_mount_point(folder) then
+    ns.mount(netns.folder, netns.folder, "none", "bind,rec")
+  end
+  ns.mount("", netns.folder, "none", "shared,rec")
+end
+
+-- A new name for the namespace in the file `source`.
+local function give_name(path, source)
+  prepare_folder()
+  ns.open(path, "create,excl", "000"):close()
+  local ok, _, _, err = ns.try(ns.mount, source, path, "none", "bind")
+  if not ok then
+    ns.unlink(path)
+    error(err, 0)
+  end
+  return true
+end
+
+
+---The named network namespaces: records with `name`, `ns` (missing when only
+---the file is left) and `netnsid` (where one is assigned). The list prints
+---itself as `ip netns list` does.
+---
+---    print(ns.netns.list())
+---
+---@return nslua.List
+function netns.list()
+  local rows, about = {}, { format = netns.format }
+  local ok, ids = pcall(ns.netnsids)
+  local found, _, _, err = ns.try(ns.scan_netns, netns.folder, ok and #ids > 0)
+  if found then
+    rows = found
+  elseif err.name ~= "ENOENT" then
+    error(err, 0)
+  else
+    about.nothing = "no network namespace has a name here: there is no " .. netns.folder
+  end
+  return list.make(rows, "netns", { "name" }, about)
+end
+
+
+-- A line of the list.
+function netns.format(row)
+  local line = sys.clean(row.name)
+  if row.netnsid then line = ("%s (id: %d)"):format(line, row.netnsid) end
+  if not row.ns then line = line .. " (only the file is left)" end
+  return line
+end
+
+
+---Makes a new network namespace and gives it a name. It lives until `del`.
+---
+---    ns.netns.add "blue"
+---
+---Raises: EEXIST (the name is taken), EPERM, EACCES (only root may).
+---@param name string
+---@return true
+function netns.add(name)
+  local path = check_name(name, "add")
+  local ready_r, ready_w = ns.pipe()
+  local _ <close> = ready_r
+  local _ <close> = ready_w
+  -- A child leaves for the new one, so that nothing happens to the caller.
+  local child <close> = ns.fork(function()
+    ready_r:close()
+    local ok, _, errno = ns.try(ns.unshare, "net")
+    ready_w:write(ok and "0" or tostring(errno))
+    ready_w:close()
+    ns.poll({}, 60)
+  end)
+  ready_w:close()
+  local errno = tonumber(ready_r:read(16) or "5")
+  if errno ~= 0 then error(sys.error(errno, "unshare", "CLONE_NEWNET"), 0) end
+  return give_name(path, ("/proc/%d/ns/net"):format(child.pid))
+end
+
+
+---Gives a name to the network namespace of a process.
+---
+---    ns.netns.attach("box", box)
+---
+---Raises: EEXIST, ENOENT (no such process), EPERM, EACCES.
+---@param name string
+---@param process integer|nslua.Proc
+---@return true
+function netns.attach(name, process)
+  local path = check_name(name, "attach")
+  return give_name(path, ("/proc/%d/ns/net"):format(pid_of(process, 2, "attach")))
+end
+
+
+---Takes the name away. The namespace ends when no process and no descriptor
+---holds it any more.
+---
+---Raises: ENOENT (no such name), EPERM.
+---@param name string
+---@return true
+function netns.del(name)
+  local path = check_name(name, "del")
+  local ok, _, _, err = ns.try(ns.umount, path, "detach")
+  if not ok and err.name ~= "EINVAL" then error(err, 0) end -- EINVAL: a file without a mount
+  return ns.unlink(path)
+end
+
+
+---A handle of a named network namespace.
+---@param name string
+---@return nslua.Ns
+function netns.open(name) return ns.of(check_name(name, "open")) end
+
+
+-- /etc/netns/NAME/resolv.conf is seen as /etc/resolv.conf, and so on.
+local function lay_over_etc(name)
+  local folder = netns.etc .. "/" .. name
+  if not ns.access(folder) then return end
+  for _, file in ipairs(ns.readdir(folder)) do
+    ns.try(ns.mount, folder .. "/" .. file, "/etc/" .. file, "none", "bind")
+  end
+end
+
+-- A /sys that shows the devices of this network namespace.
+local function fresh_sys()
+  local writable = ns.access("/sys", "w")
+  ns.try(ns.umount, "/sys", "detach")
+  ns.try(ns.mount, "sysfs", "/sys", "sysfs", writable and 0 or "ro")
+end
+
+
+---Moves the caller into a named network namespace, as `ip netns exec` does
+---before it starts the program: with a mount namespace of its own, a fresh
+---/sys and the files of /etc/netns/NAME over those of /etc.
+---@param name string
+---@return true
+function netns.enter(name)
+  local handle <close> = netns.open(name)
+  ns.setns(handle, "net")
+  ns.unshare "mnt"
+  ns.mount("", "/", "none", "slave,rec")
+  fresh_sys()
+  lay_over_etc(name)
+  return true
+end
+
+
+---Runs a program, or a function, in a named network namespace and waits for
+---it.
+---
+---    ns.netns.exec("blue", { "ip", "link" })
+---
+---@param name string
+---@param what string[]|fun(...): any
+---@param ... any  for the function
+---@return true? ok
+---@return "exit"|"signal" how
+---@return integer code
+function netns.exec(name, what, ...)
+  check_name(name, "exec")
+  if type(what) ~= "function" and type(what) ~= "table" then
+    error("bad argument #2 to 'exec' (argv or function expected)", 2)
+  end
+  netns.open(name):close() -- an unknown name is an error here, not in the child
+  local child <close> = ns.fork(function(...)
+    netns.enter(name)
+    if type(what) == "function" then return what(...) end
+    ns.exec(what)
+  end, ...)
+  return child:wait()
+end
+
+
+---The names of the network namespace that a process is in.
+---@param process? integer|nslua.Proc  the default is the caller
+---@return string[]
+function netns.identify(process)
+  local handle <close> = ns.of(process and pid_of(process, 1, "identify") or ns.getpid(), "net")
+  local names = {}
+  for _, row in ipairs(netns.list()) do
+    if row.ns == handle.inode then names[#names + 1] = row.name end
+  end
+  return names
+end
+
+
+---The processes in a named network namespace.
+---@param name string
+---@return integer[]
+function netns.pids(name)
+  local handle <close> = netns.open(name)
+  return (handle:members())
+end
+
+
+---Gives a named network namespace a number in the caller's network namespace;
+---nil lets the kernel choose.
+---
+---Raises: EEXIST (it has one, or the number is taken), ENOENT, EPERM.
+---@param name string
+---@param id? integer
+---@return true
+function netns.set(name, id)
+  local handle <close> = netns.open(name)
+  return ns.set_netnsid(handle, id)
+end
+
+
+---The numbers given out, with the names of theirs that have one.
+---@return { netnsid: integer, name?: string }[]
+function netns.list_id()
+  local names, rows = {}, {}
+  for _, row in ipairs(netns.list()) do
+    if row.netnsid then names[row.netnsid] = row.name end
+  end
+  for i, id in ipairs(ns.netnsids()) do rows[i] = { netnsid = id, name = names[id] } end
+  return list.make(rows, "netns ids", {}, { format = function(row)
+    return ("nsid %d %s"):format(row.netnsid, row.name and "(iproute2 netns name: " .. sys.clean(row.name) .. ")" or "")
+  end })
+end
+
+return netns
