@@ -31,9 +31,9 @@ local function encode(...)
   return "return " .. table.concat(out, ", ")
 end
 
--- The error with the child's traceback under it.
+-- The error with the child's traceback under it, down to fn.
 local function explain(err)
-  return debug.traceback(tostring(err), 2)
+  return (debug.traceback(tostring(err), 2):gsub("\n%s*%[C%]: in function 'xpcall'.*", ""))
 end
 
 -- Reads each pipe to its end, or until the child has ended: a grandchild may
@@ -341,7 +341,7 @@ local bad = {
   handle = function() return with(never(), HUGE, { 0, -1, "x", closed_fd(), io.stdout }) end,
   pid = function() return with(never(), HUGE, { 0, -1, 1.5, "x", 2 ^ 40, closed_fd() }) end,
   list = function() return { true, print, 1, "x", { {} }, { print }, { true }, cyclic() } end,
-  options = function() return { true, print, 1, "x", { no_such_key = 1 }, raiser() } end,
+  options = function() return { true, print, 1, "x", { no_such_key = 1 }, { [1.5] = 1 } } end,
   fn = function() return { true, 1, "x", {}, raiser() } end,
 }
 

@@ -142,4 +142,104 @@ struct ns_id_req {
 #define PROC_SUPER_MAGIC 0x9fa0
 #endif
 
+/* statx(2): which mount a path is on; the unique number is Linux 6.8 */
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x1000U
+#endif
+#ifndef STATX_MNT_ID_UNIQUE
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
+/* open_tree(2), move_mount(2), fsconfig(2): Linux 5.2 */
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+#ifndef OPEN_TREE_CLOEXEC
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#endif
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+#ifndef FSOPEN_CLOEXEC
+#define FSOPEN_CLOEXEC 1
+#define FSMOUNT_CLOEXEC 1
+#endif
+#ifndef MOVE_MOUNT_F_EMPTY_PATH
+#define MOVE_MOUNT_F_SYMLINKS 0x01
+#define MOVE_MOUNT_F_AUTOMOUNTS 0x02
+#define MOVE_MOUNT_F_EMPTY_PATH 0x04
+#define MOVE_MOUNT_T_SYMLINKS 0x10
+#define MOVE_MOUNT_T_AUTOMOUNTS 0x20
+#define MOVE_MOUNT_T_EMPTY_PATH 0x40
+#endif
+/* an enum in the headers: fsconfig's commands */
+enum { KERNEL_FSCONFIG_SET_FLAG = 0, KERNEL_FSCONFIG_SET_STRING = 1,
+       KERNEL_FSCONFIG_CMD_CREATE = 6 };
+
+/* mount_setattr(2): Linux 5.12 */
+#ifndef MOUNT_ATTR_RDONLY
+#define MOUNT_ATTR_RDONLY 0x01
+#define MOUNT_ATTR_NOSUID 0x02
+#define MOUNT_ATTR_NODEV 0x04
+#define MOUNT_ATTR_NOEXEC 0x08
+#define MOUNT_ATTR__ATIME 0x70
+#define MOUNT_ATTR_NOATIME 0x10
+#define MOUNT_ATTR_STRICTATIME 0x20
+#define MOUNT_ATTR_NODIRATIME 0x80
+#endif
+#ifndef MOUNT_ATTR_IDMAP
+#define MOUNT_ATTR_IDMAP 0x00100000
+#endif
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+struct kernel_mount_attr { /* struct mount_attr */
+  __u64 attr_set;
+  __u64 attr_clr;
+  __u64 propagation;
+  __u64 userns_fd;
+};
+
+/* statmount(2), listmount(2): Linux 6.8; mnt_ns_id: 6.11 */
+#define KERNEL_LSMT_ROOT 0xffffffffffffffffULL
+enum {
+  KERNEL_STATMOUNT_SB_BASIC = 0x1, KERNEL_STATMOUNT_MNT_BASIC = 0x2,
+  KERNEL_STATMOUNT_MNT_ROOT = 0x8, KERNEL_STATMOUNT_MNT_POINT = 0x10,
+  KERNEL_STATMOUNT_FS_TYPE = 0x20, KERNEL_STATMOUNT_MNT_OPTS = 0x80,
+  KERNEL_STATMOUNT_FS_SUBTYPE = 0x100, KERNEL_STATMOUNT_SB_SOURCE = 0x200,
+};
+struct kernel_mnt_id_req { /* struct mnt_id_req, MNT_ID_REQ_SIZE_VER1 */
+  __u32 size;
+  __u32 spare;
+  __u64 mnt_id;
+  __u64 param;
+  __u64 mnt_ns_id;
+};
+struct kernel_statmount { /* struct statmount */
+  __u32 size;
+  __u32 mnt_opts; /* texts are offsets into str[] */
+  __u64 mask;
+  __u32 sb_dev_major;
+  __u32 sb_dev_minor;
+  __u64 sb_magic;
+  __u32 sb_flags;
+  __u32 fs_type;
+  __u64 mnt_id;
+  __u64 mnt_parent_id;
+  __u32 mnt_id_old;
+  __u32 mnt_parent_id_old;
+  __u64 mnt_attr;
+  __u64 mnt_propagation;
+  __u64 mnt_peer_group;
+  __u64 mnt_master;
+  __u64 propagate_from;
+  __u32 mnt_root;
+  __u32 mnt_point;
+  __u64 mnt_ns_id;
+  __u32 fs_subtype;
+  __u32 sb_source;
+  __u64 spare[48];
+  char str[];
+};
+
 #endif

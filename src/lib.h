@@ -165,6 +165,11 @@ typedef struct lib_Proc {
   int code;      /* exit code or signal */
 } lib_Proc;
 
+typedef struct lib_Mount {
+  lib_Fd h;    /* only the generation means something */
+  uint64_t id; /* the mount's own number, 0 when there is none any more */
+} lib_Mount;
+
 #define LIB_FD "nslua.Fd"
 #define LIB_NS "nslua.Ns"
 #define LIB_PROC "nslua.Proc"
@@ -174,6 +179,12 @@ typedef struct lib_Proc {
 lib_Fd *lib_newfd(lua_State *L);
 lib_Ns *lib_newns(lua_State *L);
 lib_Proc *lib_newproc(lua_State *L); /* uservalue 1: a table for Lua */
+
+/* A mount that is not there yet; uservalue 1: source, target, type. After the
+   mounting lib_mounted(L, index) takes down which one it is. */
+lib_Mount *lib_newmount(lua_State *L, const char *source, const char *target,
+                        const char *type);
+void lib_mounted(lua_State *L, int index);
 
 /* An open handle or an argument error ("closed handle" included). */
 lib_Fd *lib_checkfdhandle(lua_State *L, int arg);
@@ -228,6 +239,8 @@ void proc_open(lua_State *L);
 void clone_open(lua_State *L);
 void tty_open(lua_State *L);
 void mount_open(lua_State *L);
+void tree_open(lua_State *L);
+void mountinfo_open(lua_State *L);
 void cred_open(lua_State *L);
 void uts_open(lua_State *L);
 void file_open(lua_State *L);

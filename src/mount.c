@@ -1,7 +1,179 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * mount.c - mounts and the root: one mount(2) for one ns.mount, a handle that
+ * takes its own mount away and no other, chroot and pivot_root. mount(2),
+ * umount(2), mount_namespaces(7), chroot(2), pivot_root(2).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "lib.h"
+
+#define PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
+
+/* -- the handle ---------------------------------------------------------------
+ * It knows its mount by number: a path may mean another mount by the time
+ * that the handle closes, in this namespace or another. */
+
+/* The number of the mount that a path is on; 0 when nobody can tell. */
+static uint64_t mount_id(const char *path) {
+  struct statx st;
+  if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+            STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &st) == -1)
+    return 0;
+  return st.stx_mask & (STATX_MNT_ID | STATX_MNT_ID_UNIQUE) ? st.stx_mnt_id : 0;
+}
+
+/* Pushes a path that means the same from every directory. */
+static void push_absolute(lua_State *L, const char *path) {
+  char cwd[PATH_MAX];
+  if (*path == '/' || getcwd(cwd, sizeof cwd) == NULL)
+    lua_pushstring(L, path);
+  else if (strcmp(path, ".") == 0)
+    lua_pushstring(L, cwd);
+  else
+    lua_pushfstring(L, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, path);
+}
+
+lib_Mount *lib_newmount(lua_State *L, const char *source, const char *target,
+                        const char *type) {
+  lib_Mount *m = lua_newuserdatauv(L, sizeof *m, 1);
+  m->h.fd = -1;
+  m->h.generation = lib_generation();
+  m->id = 0;
+  luaL_setmetatable(L, LIB_MOUNT);
+  lua_createtable(L, 0, 3);
+  lua_pushstring(L, source);
+  lua_setfield(L, -2, "source");
+  push_absolute(L, target);
+  lua_setfield(L, -2, "target");
+  lua_pushstring(L, type);
+  lua_setfield(L, -2, "type");
+  lua_setiuservalue(L, -2, 1);
+  return m;
+}
+
+/* Pushes where it was mounted. */
+static const char *push_target(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_getiuservalue(L, index, 1);
+  lua_getfield(L, -1, "target");
+  lua_remove(L, -2);
+  return lua_tostring(L, -1);
+}
+
+void lib_mounted(lua_State *L, int index) {
+  lib_Mount *m = luaL_checkudata(L, index, LIB_MOUNT);
+  m->id = mount_id(push_target(L, index));
+  lua_pop(L, 1);
+}
+
+/* mount:umount([flags = "detach"]) -> whether it was still there   umount2(2) */
+static int mount_umount_handle(lua_State *L) {
+  lib_Mount *m = luaL_checkudata(L, 1, LIB_MOUNT);
+  unsigned long flags = lua_isnoneornil(L, 2)
+                          ? MNT_DETACH
+                          : lib_checkflags(L, 2, lib_umountflags);
+  uint64_t id = m->id;
+  const char *target = push_target(L, 1);
+  if (id == 0 || !lib_mine(&m->h) || mount_id(target) != id) {
+    m->id = 0;
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  lib_done(L, umount2(target, (int)flags), "umount2", "sw", target,
+           lib_umountflags, flags);
+  m->id = 0;
+  return 1;
+}
+
+/* Leaving a block must not hide the error that it is left with. */
+static int mount_close(lua_State *L) {
+  lib_Mount *m = luaL_checkudata(L, 1, LIB_MOUNT);
+  if (lua_isnoneornil(L, 2)) {
+    lua_settop(L, 1);
+    return mount_umount_handle(L);
+  }
+  const char *target = push_target(L, 1);
+  if (m->id != 0 && lib_mine(&m->h) && mount_id(target) == m->id)
+    umount2(target, MNT_DETACH);
+  m->id = 0;
+  return 0;
+}
+
+static int mount_eq(lua_State *L) {
+  lib_Mount *a = luaL_testudata(L, 1, LIB_MOUNT);
+  lib_Mount *b = luaL_testudata(L, 2, LIB_MOUNT);
+  lua_pushboolean(L, a != NULL && b != NULL && a->id != 0 && a->id == b->id);
+  return 1;
+}
+
+static int mount_tostring(lua_State *L) {
+  lib_Mount *m = luaL_checkudata(L, 1, LIB_MOUNT);
+  const char *target = push_target(L, 1);
+  const char *clean = lib_pushclean(L, target, strlen(target));
+  lua_getiuservalue(L, 1, 1);
+  lua_getfield(L, -1, "type");
+  const char *type = m->id != 0 ? lua_tostring(L, -1) : "unmounted";
+  lua_pushfstring(L, "mount %s (%s)", clean, type);
+  return 1;
+}
+
+/* -- mount and umount ------------------------------------------------------------ */
+
+/* What the kernel would cut off without a word is refused. */
+static const char *opt_data(lua_State *L, int arg) {
+  const char *data = lib_optpath(L, arg, NULL);
+  if (data != NULL && strlen(data) >= 4096)
+    luaL_argerror(L, arg, "mount(2) takes at most 4095 bytes of options");
+  return data;
+}
+
+/* ns.mount(source | nil, target, type | nil [, flags [, data]])
+   -> Mount, or true when it only changes one    mount(2) */
+static int mount_mount(lua_State *L) {
+  const char *source = lib_optpath(L, 1, "none");
+  const char *target = lib_checkpath(L, 2);
+  const char *type = lib_optpath(L, 3, NULL);
+  unsigned long flags = lib_checkflags(L, 4, lib_mountflags);
+  const char *data = opt_data(L, 5);
+  bool changes = flags & (MS_REMOUNT | PROPAGATION);
+  if (type == NULL && !(flags & (MS_BIND | MS_MOVE)) && !changes)
+    luaL_argerror(L, 3, "a new mount wants a file system type");
+  lua_settop(L, 5);
+  if (!changes)
+    lib_newmount(L, source, target,
+                 flags & MS_MOVE ? "move" : flags & MS_BIND ? "bind" : type);
+  lib_done(L, mount(source, target, type, flags, data), "mount", "sssws", source,
+           target, type, lib_mountflags, flags, data);
+  if (changes)
+    return 1;
+  lua_pop(L, 1);
+  lib_mounted(L, 6);
+  return 1;
+}
+
+/* ns.umount(target | Mount [, flags]) -> true    umount2(2) */
+static int mount_umount(lua_State *L) {
+  unsigned long flags = lib_checkflags(L, 2, lib_umountflags);
+  if (flags > INT_MAX)
+    luaL_argerror(L, 2, "number has bits that umount2(2) does not know");
+  lib_Mount *m = luaL_testudata(L, 1, LIB_MOUNT);
+  const char *target = m ? push_target(L, 1) : lib_checkpath(L, 1);
+  lib_done(L, umount2(target, (int)flags), "umount2", "sw", target,
+           lib_umountflags, flags);
+  if (m != NULL)
+    m->id = 0;
+  return 1;
+}
+
+/* -- the root ---------------------------------------------------------------------- */
 
 /* ns.chroot(path) -> true    chroot(2): the directory stays where it is */
 static int mount_chroot(lua_State *L) {
@@ -22,10 +194,62 @@ static int mount_chdir(lua_State *L) {
   return lib_done(L, fchdir(fd), "fchdir", "d", fd);
 }
 
+static long pivot(const char *new_root, const char *put_old) {
+  return syscall(SYS_pivot_root, new_root, put_old);
+}
+
+/* The old root goes under the new one and off at once: no directory for it.
+   A refusal leaves the caller where it was. */
+static int pivot_and_drop(lua_State *L, const char *path) {
+  lib_Fd *before = lib_newfd(L);
+  lua_toclose(L, -1);
+  before->fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  lib_check(L, chdir(path), "chdir", "s", path);
+  long result = pivot(".", ".");
+  int error_number = errno;
+  if (result == -1 && before->fd >= 0 && fchdir(before->fd) == -1)
+    chdir("/");
+  errno = error_number;
+  lib_check(L, result, "pivot_root", "ss", ".", ".");
+  lib_check(L, umount2(".", MNT_DETACH), "umount2", "sr", ".", "MNT_DETACH");
+  return lib_done(L, chdir("/"), "chdir", "s", "/");
+}
+
+/* ns.pivot_root(new [, old]) -> true    pivot_root(2); without `old` the old
+   root is gone afterwards and the caller is in "/" */
+static int mount_pivot_root(lua_State *L) {
+  const char *path = lib_checkpath(L, 1);
+  const char *old = lib_optpath(L, 2, NULL);
+  lib_remember_start(L);
+  if (old == NULL)
+    return pivot_and_drop(L, path);
+  return lib_done(L, pivot(path, old), "pivot_root", "ss", path, old);
+}
+
 static const luaL_Reg funcs[] = {
   {"chdir", mount_chdir},
   {"chroot", mount_chroot},
+  {"mount", mount_mount},
+  {"pivot_root", mount_pivot_root},
+  {"umount", mount_umount},
   {NULL, NULL},
 };
 
-void mount_open(lua_State *L) { luaL_setfuncs(L, funcs, 0); }
+static const luaL_Reg methods[] = {
+  {"close", mount_umount_handle},
+  {"umount", mount_umount_handle},
+  {NULL, NULL},
+};
+
+/* No __gc: what is mounted stays when a handle is only forgotten. */
+static const luaL_Reg metamethods[] = {
+  {"__close", mount_close},
+  {"__eq", mount_eq},
+  {"__tostring", mount_tostring},
+  {NULL, NULL},
+};
+
+void mount_open(lua_State *L) {
+  luaL_setfuncs(L, funcs, 0);
+  lib_newtype(L, LIB_MOUNT, metamethods, methods, NULL);
+}

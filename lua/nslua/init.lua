@@ -8,6 +8,7 @@ local sys = require "nslua.sys"
 local lazy = {
   box = "nslua.box", clone = "nslua.box", run = "nslua.box",
   try = "nslua.core", trace = "nslua.core",
+  bind = "nslua.mounts", overlay = "nslua.mounts", propagate = "nslua.mounts",
   list = "nslua.list", ps = "nslua.list", matrix = "nslua.view",
   can = "nslua.doctor",
   pid_in = "nslua.pids", pid_from = "nslua.pids", watch = "nslua.watch",
@@ -28,7 +29,7 @@ local lazy_methods = {
     pids = "nslua.pids", pid_in = "nslua.pids",
   },
   Ns = { members = "nslua.pids" },
-  Fd = {},
+  Fd = {}, Mount = {},
 }
 
 local ns = sys.primitives
