@@ -26,7 +26,7 @@ local lazy_methods = {
     call = "nslua.box", enter = "nslua.box", hostname = "nslua.box",
     mounts = "nslua.box", ns = "nslua.box", read = "nslua.box",
     run = "nslua.box", sh = "nslua.box", spawn = "nslua.box",
-    pids = "nslua.pids", pid_in = "nslua.pids",
+    pids = "nslua.pids", pid_in = "nslua.pids", ps = "nslua.pids",
   },
   Ns = { members = "nslua.pids" },
   Fd = {}, Mount = {},

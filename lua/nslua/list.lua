@@ -95,19 +95,22 @@ function methods:svg() return require "nslua.graph".svg(self) end
 
 -- -- options -------------------------------------------------------------------
 
--- Raises for a key that is none, and names the nearest. `what` is the function.
-local function check_keys(what, opts, known)
+-- Raises for a key that is none, and names the nearest. `what` is the function,
+-- `arg` where the options stand.
+local function check_keys(what, opts, known, arg)
   for key in pairs(opts) do
     if type(key) == "string" and not known[key] then
       local names = {}
       for name in pairs(known) do names[#names + 1] = name end
       table.sort(names)
       local near = sys.nearest(key, names)
-      error(("bad argument #1 to '%s' (unknown option '%s'%s)"):format(what, sys.clean(key),
+      error(("bad argument #%d to '%s' (unknown option '%s'%s)"):format(arg or 1, what, sys.clean(key),
         near and (", did you mean '%s'?"):format(near) or ""), 3)
     end
   end
 end
+
+list.check_keys = check_keys
 
 -- Calls a primitive; a mistake in its arguments is told as ours.
 local function call_as(what, kind, primitive, ...)

@@ -2,6 +2,7 @@
 -- One process, many numbers: it has one in its own pid namespace and one in
 -- each above. Also who is in a namespace.
 
+local list = require "nslua.list"
 local sys = require "nslua.sys"
 local ns = sys.primitives
 
@@ -110,6 +111,30 @@ function pids.methods.Proc:pids() return ns.nspid(self) end
 ---@param target nslua.Ns|nslua.Proc|integer
 ---@return integer?
 function pids.methods.Proc:pid_in(target) return pids.pid_in(self, target) end
+
+
+---The processes that the process can see, as `ps` in there would show them:
+---`pid` and `ppid` are numbers in there, `host` is ours. Looked at from
+---outside: no pid is used up.
+---
+---    print(box:ps())
+---    print(box:ps { "pid", "user", "args" })
+---
+---@param columns? string|string[]  as ns.ps; the default is pid and args
+---@return nslua.List
+function pids.methods.Proc:ps(columns)
+  local opts = type(columns) == "string" and { columns } or table.move(columns or {}, 1, #(columns or {}), 1, {})
+  if #opts == 0 then opts = { "pid", "args" } end
+  opts.inside = self
+  local rows = list.ps(opts)
+  local inside = {}
+  for _, row in ipairs(rows) do inside[row.pid] = row.inpid end
+  for _, row in ipairs(rows) do
+    row.host, row.pid, row.inpid = row.pid, row.inpid, nil
+    row.ppid = row.ppid and (inside[row.ppid] or 0)
+  end
+  return rows
+end
 
 
 ---The processes in the namespace (of a pid namespace: those whose own it is),

@@ -146,10 +146,9 @@ end
 function text.columns(fd)
   if choice.width then return choice.width end
   if not ns.isatty(fd or 1) then return nil end
-  local _, columns = nil, nil
-  if ns.winsize then _, columns = ns.winsize(fd or 1) end
-  columns = columns or tonumber(env "COLUMNS")
-  return columns and columns > 0 and columns or 80
+  local ok, _, columns = pcall(sys.methods.Fd.winsize, fd or 1)
+  if ok and columns > 0 then return columns end
+  return math.tointeger(tonumber(env "COLUMNS")) or 80
 end
 
 

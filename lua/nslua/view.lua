@@ -245,7 +245,7 @@ end
 local function process_tree(self)
   local asked, pids = { "ppid", "args" }, {}
   for _, word in ipairs(list.types) do asked[#asked + 1] = word .. "ns" end
-  for i, row in ipairs(self) do pids[i] = row.pid end
+  for i, row in ipairs(self) do pids[i] = row.host or row.pid end
   local full, at = ns.scan_processes(asked, self.proc, pids), {}
   for _, row in ipairs(full) do at[row.pid] = row end
   local rows = {}
