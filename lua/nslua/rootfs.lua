@@ -15,16 +15,21 @@ local rootfs = {}
 
 local OPTIONS = { sha256 = "digest", quiet = "boolean", refresh = "boolean", network = "boolean",
   timeout = "seconds", max_bytes = "count", max_entries = "count", max_ratio = "count",
-  max_download = "count" }
+  max_download = "count", rung = "rung" }
+
+local rungs = {}
+for _, name in ipairs(ladder.names()) do rungs[name] = true end
 
 local right = {
+  rung = function(v) return rungs[v] == true end,
   digest = function(v) return type(v) == "string" and #v == 64 and not v:find "%X" end,
   boolean = function(v) return type(v) == "boolean" end,
   seconds = function(v) return type(v) == "number" and v > 0 and v < 1e6 end,
   count = function(v) return math.type(v) == "integer" and v > 0 end,
 }
 local wanted = { digest = "64 hexadecimal digits", boolean = "true or false",
-  seconds = "a number of seconds", count = "a whole number > 0" }
+  seconds = "a number of seconds", count = "a whole number > 0",
+  rung = "one of " .. table.concat(ladder.names(), ", ") }
 
 
 local function names_of(set)
@@ -69,14 +74,14 @@ end
 ---An archive is unpacked behind a wall and kept under its SHA-256; the next get
 ---finds it there. Options: sha256= (what it must be), quiet=, timeout= (seconds
 ---without an answer or progress, 9), refresh= (ask the server again), network=
----(false: the ladder leaves it out), max_download=, max_bytes=, max_entries=,
+---(false: the ladder leaves it out), rung= (only that one), max_download=, max_bytes=, max_entries=,
 ---max_ratio= (limits for what is strange).
 ---
 ---Raises: a damaged, hostile or wrong archive, naming the entry; a server that
 ---does not give it. Nothing is left of it then but the part of a download that
 ---the next call continues.
 ---@param what? string|nslua.Rootfs
----@param opts? { sha256?: string, quiet?: boolean, timeout?: number, refresh?: boolean, network?: boolean, max_download?: integer, max_bytes?: integer, max_entries?: integer, max_ratio?: integer }
+---@param opts? { sha256?: string, quiet?: boolean, timeout?: number, refresh?: boolean, network?: boolean, rung?: string, max_download?: integer, max_bytes?: integer, max_entries?: integer, max_ratio?: integer }
 ---@return nslua.Rootfs
 function rootfs.get(what, opts)
   if type(what) == "table" and not handle.is(what) and opts == nil then

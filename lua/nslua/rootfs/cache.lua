@@ -171,11 +171,18 @@ end
 
 -- -- which source is which digest --------------------------------------------------
 
--- FNV-1a: only a file name; the source itself stands in the file.
-local function place(kind, source)
+---A short name for a text (FNV-1a); nothing depends on its being hard to hit.
+---@param text string
+---@return string
+function cache.hash(text)
   local hash = -3750763034362895579
-  for i = 1, #source do hash = (hash ~ source:byte(i)) * 1099511628211 end
-  return ("%s/%s/%016x"):format(cache.folder(), kind, hash)
+  for i = 1, #text do hash = (hash ~ text:byte(i)) * 1099511628211 end
+  return ("%016x"):format(hash)
+end
+
+-- The source itself stands in the file.
+local function place(kind, source)
+  return ("%s/%s/%s"):format(cache.folder(), kind, cache.hash(source))
 end
 
 
