@@ -213,8 +213,13 @@ void lib_forked(void);
    the first time: ns.back() returns to what it finds (ns.c). */
 void lib_remember_start(lua_State *L);
 
-/* The Proc at index stands for a child of ours from now on (proc.c). */
+/* Our children (family.c). The Proc at index stands for one from now on; a
+   child that runs on without its handle; one look at all that ended. */
 void lib_adopt(lua_State *L, int index, pid_t pid);
+void lib_orphan(lua_State *L, pid_t pid);
+void lib_reap_others(lua_State *L);
+/* waitid without raising: 1 it ended, 0 it runs, -1 errno (proc.c). */
+int lib_reap(lib_Proc *proc, int options);
 
 /* Runs the function and arguments on top of the stack in a fresh child:
    traceback on stderr, flush, _exit. */
@@ -237,6 +242,7 @@ void handle_open(lua_State *L);
 void ns_open(lua_State *L);
 void proc_open(lua_State *L);
 void clone_open(lua_State *L);
+void family_open(lua_State *L);
 void tty_open(lua_State *L);
 void mount_open(lua_State *L);
 void tree_open(lua_State *L);

@@ -155,6 +155,7 @@ static int luaopen_nslua_sys(lua_State *L) {
   word_open(L);
   handle_open(L);
   clone_open(L);
+  family_open(L);
   lua_createtable(L, 0, 128);
   for (size_t i = 0; i < sizeof domains / sizeof *domains; i++) {
     domains[i](L);

@@ -57,7 +57,7 @@ static void record_end(lib_Proc *proc, const siginfo_t *info) {
 }
 
 /* waitid on our child without raising: 1 it ended, 0 it runs, -1 errno. */
-static int reap(lib_Proc *proc, int options) {
+int lib_reap(lib_Proc *proc, int options) {
   siginfo_t info;
   int result;
   do {
@@ -117,7 +117,7 @@ static int proc_wait(lua_State *L) {
       lua_pushliteral(L, "timeout");
       return 2;
     }
-    int ended = proc->owned && lib_mine(&proc->h) ? reap(proc, 0)
+    int ended = proc->owned && lib_mine(&proc->h) ? lib_reap(proc, 0)
                                                   : foreign_end(proc);
     lib_check(L, ended, "waitid", "d", (int)proc->pid);
   }
@@ -185,75 +185,14 @@ static int proc_killpg(lua_State *L) {
 
 /* -- Proc as a handle --------------------------------------------------------------- */
 
-/* Our children, by pid: handles in a weak table; what lost its handle while
-   it ran, in another. Both belong to the process that filled them. */
-static void push_family(lua_State *L, const char *name, const char *mode) {
-  lua_Integer mine = (lua_Integer)lib_generation();
-  if (luaL_getsubtable(L, LUA_REGISTRYINDEX, name)) {
-    lua_getfield(L, -1, "generation");
-    bool current = lua_tointeger(L, -1) == mine;
-    lua_pop(L, 1);
-    if (current)
-      return;
-    lua_pop(L, 1);
-    lua_newtable(L);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, name);
-  }
-  lua_pushinteger(L, mine);
-  lua_setfield(L, -2, "generation");
-  lua_createtable(L, 0, 1);
-  lua_pushstring(L, mode);
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-}
-
-void lib_adopt(lua_State *L, int index, pid_t pid) {
-  lib_Proc *proc = lib_checkproc(L, index);
-  index = lua_absindex(L, index);
-  proc->pid = pid;
-  proc->owned = true;
-  luaL_checkstack(L, 6, "children");
-  push_family(L, "nslua.children", "v");
-  lua_pushvalue(L, index);
-  lua_rawseti(L, -2, pid);
-  lua_pop(L, 1);
-}
-
-/* Collects children that ended and that nobody waits for. */
-static void reap_others(lua_State *L) {
-  siginfo_t info;
-  luaL_checkstack(L, 6, "children");
-  push_family(L, "nslua.children", "v");
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-    lib_Proc *proc = luaL_testudata(L, -1, LIB_PROC);
-    if (proc != NULL && proc->owned && proc->state == LIB_RUNNING &&
-        lib_mine(&proc->h))
-      reap(proc, WNOHANG);
-  }
-  push_family(L, "nslua.orphans", "");
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-    if (!lua_isinteger(L, -2))
-      continue;
-    pid_t pid = (pid_t)lua_tointeger(L, -2);
-    info.si_pid = 0;
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WALL) == -1 ||
-        info.si_pid != 0) {
-      lua_pushnil(L); /* clearing a field is allowed while we walk */
-      lua_rawseti(L, -4, pid);
-    }
-  }
-  lua_pop(L, 2);
-}
-
 /* The init of a pid namespace is gone only when all in it are reaped, and
    some of those may be our own children: they go first. */
 static void kill_and_reap(lua_State *L, lib_Proc *proc) {
   struct pollfd p = {proc->h.fd, POLLIN, 0};
   syscall(SYS_pidfd_send_signal, proc->h.fd, SIGKILL, NULL, 0);
   for (int ms = 1; poll(&p, 1, ms) <= 0; ms = ms < 50 ? ms * 2 : 50)
-    reap_others(L);
-  reap(proc, 0);
+    lib_reap_others(L);
+  lib_reap(proc, 0);
 }
 
 /* Ends what is ours; a forked copy only closes. Idempotent. */
@@ -263,11 +202,8 @@ static void end_proc(lua_State *L, lib_Proc *proc, bool kill_it) {
   if (proc->owned && lib_mine(&proc->h) && proc->state == LIB_RUNNING) {
     if (kill_it) {
       kill_and_reap(L, proc);
-    } else if (reap(proc, WNOHANG) == 0) {
-      push_family(L, "nslua.orphans", "");
-      lua_pushboolean(L, 1);
-      lua_rawseti(L, -2, proc->pid);
-      lua_pop(L, 1);
+    } else if (lib_reap(proc, WNOHANG) == 0) {
+      lib_orphan(L, proc->pid);
     }
   }
   if (proc->report_fd >= 0)
