@@ -104,8 +104,8 @@ local function check_keys(what, opts, known, arg)
       for name in pairs(known) do names[#names + 1] = name end
       table.sort(names)
       local near = sys.nearest(key, names)
-      error(("bad argument #%d to '%s' (unknown option '%s'%s)"):format(arg or 1, what, sys.clean(key),
-        near and (", did you mean '%s'?"):format(near) or ""), 3)
+      sys.raise(("bad argument #%d to '%s' (unknown option '%s'%s)"):format(arg or 1, what, sys.clean(key),
+        near and (", did you mean '%s'?"):format(near) or ""))
     end
   end
 end
@@ -127,7 +127,7 @@ end
 local function number_of(what)
   if math.type(what) == "integer" and what > 0 then return what end
   if getmetatable(what) == "nslua.Proc" then return what.pid end
-  error(("bad option 'pid' (Proc or pid > 0 expected, got %s)"):format(tostring(what)), 0)
+  sys.raise(("bad option 'pid' (Proc or pid > 0 expected, got %s)"):format(sys.clean(tostring(what))))
 end
 
 
@@ -202,7 +202,7 @@ end
 function list.list(opts)
   if type(opts) == "string" then opts = { type = opts } end
   if opts ~= nil and type(opts) ~= "table" then
-    error("bad argument #1 to 'list' (table or namespace type expected)", 2)
+    sys.raise("bad argument #1 to 'list' (table or namespace type expected)")
   end
   opts = opts or {}
   check_keys("list", opts, LIST_KEYS)
@@ -224,7 +224,7 @@ local PS_KEYS = { pid = true, proc = true, inside = true }
 local function check_columns(opts)
   local columns, words = {}, {}
   for _, word in ipairs(opts) do
-    if type(word) ~= "string" then error("bad argument #1 to 'ps' (columns are words)", 3) end
+    if type(word) ~= "string" then sys.raise("bad argument #1 to 'ps' (columns are words)") end
     for one in word:gmatch "[^,%s]+" do words[#words + 1] = one end
   end
   for i, word in ipairs(words) do
@@ -266,7 +266,7 @@ end
 function list.ps(opts)
   if type(opts) == "string" then opts = { opts } end
   if opts ~= nil and type(opts) ~= "table" then
-    error("bad argument #1 to 'ps' (table of columns expected)", 2)
+    sys.raise("bad argument #1 to 'ps' (table of columns expected)")
   end
   opts = opts or {}
   check_keys("ps", opts, PS_KEYS)

@@ -17,10 +17,10 @@ netns.etc = "/etc/netns"
 
 local function check_name(name, what)
   if type(name) ~= "string" then
-    error(("bad argument #1 to '%s' (name expected, got %s)"):format(what, type(name)), 3)
+    sys.raise(("bad argument #1 to '%s' (name expected, got %s)"):format(what, type(name)))
   end
   if name == "" or name == "." or name == ".." or name:find "[/%z]" or #name > 255 then
-    error(("bad argument #1 to '%s' (\"%s\" is not a file name)"):format(what, sys.clean(name)), 3)
+    sys.raise(("bad argument #1 to '%s' (\"%s\" is not a file name)"):format(what, sys.clean(name)))
   end
   return netns.folder .. "/" .. name
 end
@@ -28,7 +28,7 @@ end
 local function pid_of(what, arg, name)
   if getmetatable(what) == "nslua.Proc" then return what.pid end
   if math.type(what) == "integer" and what > 0 then return what end
-  error(("bad argument #%d to '%s' (Proc or pid > 0 expected)"):format(arg, name), 3)
+  sys.raise(("bad argument #%d to '%s' (Proc or pid > 0 expected)"):format(arg, name))
 end
 
 local function is_mount_point(path)
@@ -193,11 +193,27 @@ function netns.enter(name)
 end
 
 
+-- In the child: enters, then starts the program. What is refused goes back
+-- through the pipe, which a started program closes.
+local function start(name, what, report, ...)
+  local ok, err = pcall(netns.enter, name)
+  if ok and type(what) == "function" then
+    report:close()
+    return what(...)
+  end
+  if ok then ok, err = pcall(ns.exec, what) end
+  if type(err) == "string" then error(err, 0) end
+  report:write(("%d %s %s"):format(err.errno, err.call, table.concat(err.args, ", ")))
+  ns._exit(127)
+end
+
+
 ---Runs a program, or a function, in a named network namespace and waits for
 ---it.
 ---
 ---    ns.netns.exec("blue", { "ip", "link" })
 ---
+---Raises: ENOENT (no such name or program), EPERM (only root may).
 ---@param name string
 ---@param what string[]|fun(...): any
 ---@param ... any  for the function
@@ -207,14 +223,18 @@ end
 function netns.exec(name, what, ...)
   check_name(name, "exec")
   if type(what) ~= "function" and type(what) ~= "table" then
-    error("bad argument #2 to 'exec' (argv or function expected)", 2)
+    sys.raise("bad argument #2 to 'exec' (argv or function expected)")
   end
   netns.open(name):close() -- an unknown name is an error here, not in the child
-  local child <close> = ns.fork(function(...)
-    netns.enter(name)
-    if type(what) == "function" then return what(...) end
-    ns.exec(what)
-  end, ...)
+  local r, w = ns.pipe()
+  local _ <close> = r
+  local child <close> = ns.fork(start, name, what, w, ...)
+  w:close()
+  local refusal = r:read(4096)
+  if refusal then
+    local errno, call, args = refusal:match "^(%d+) (%S+) (.*)$"
+    error(sys.error(tonumber(errno), call, args), 0)
+  end
   return child:wait()
 end
 

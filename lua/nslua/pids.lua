@@ -11,14 +11,14 @@ local pids = { methods = { Proc = {}, Ns = {} } }
 local function pid_of(what, name, arg)
   if getmetatable(what) == "nslua.Proc" then return what.pid end
   if math.type(what) == "integer" and what > 0 then return what end
-  error(("bad argument #%d to '%s' (Proc or pid > 0 expected)"):format(arg, name), 3)
+  sys.raise(("bad argument #%d to '%s' (Proc or pid > 0 expected)"):format(arg, name))
 end
 
 -- The pid namespace that is meant, as a handle of our own.
 local function pidns_of(target, name)
   if getmetatable(target) == "nslua.Ns" then
     if target.type ~= "pid" then
-      error(("bad argument #2 to '%s' (a pid namespace expected, this is a %s namespace)"):format(name, target.type), 3)
+      sys.raise(("bad argument #2 to '%s' (a pid namespace expected, this is a %s namespace)"):format(name, target.type))
     end
     return ns.of(target)
   end

@@ -165,7 +165,7 @@ local SYMBOLS = {
 ---@param name string
 ---@return string
 function text.symbol(name)
-  local pair = SYMBOLS[name] or error("no symbol is named " .. tostring(name), 2)
+  local pair = SYMBOLS[name] or sys.raise("no symbol is named " .. tostring(name))
   return text.utf8() and pair[1] or pair[2]
 end
 
@@ -186,7 +186,7 @@ function text.paint(s, style, fd)
   if not text.color(fd) then return s end
   local codes = {}
   for word in style:gmatch "%a+" do
-    codes[#codes + 1] = STYLES[word] or error("no style is named " .. word, 2)
+    codes[#codes + 1] = STYLES[word] or sys.raise("no style is named " .. word)
   end
   return ("\27[%sm%s\27[0m"):format(table.concat(codes, ";"), s)
 end

@@ -265,14 +265,14 @@ end
 function view.tree(self, by)
   if self.name == "processes" then
     by = by or "process"
-    if by ~= "process" then error("bad argument #1 to 'tree' (processes have a tree by 'process' only)", 3) end
+    if by ~= "process" then sys.raise("bad argument #1 to 'tree' (processes have a tree by 'process' only)") end
     return lines_of(process_tree(self))
   end
   by = by or "owner"
   if not ABOVE[by] then
     local near = sys.nearest(tostring(by), { "owner", "parent", "process" })
-    error(("bad argument #1 to 'tree' (unknown relation '%s'%s)"):format(text.clean(by),
-      near and (", did you mean '%s'?"):format(near) or ""), 3)
+    sys.raise(("bad argument #1 to 'tree' (unknown relation '%s'%s)"):format(text.clean(by),
+      near and (", did you mean '%s'?"):format(near) or ""))
   end
   return lines_of(namespace_tree(self, by))
 end

@@ -38,13 +38,13 @@ end
 local function seconds(value, name, default)
   if value == nil then return default end
   if type(value) ~= "number" or not (value >= 0) then
-    error(("bad option '%s' (seconds >= 0 expected)"):format(name), 4)
+    sys.raise(("bad option '%s' (seconds >= 0 expected)"):format(name))
   end
   return value
 end
 
 local function read_options(opts)
-  if opts ~= nil and type(opts) ~= "table" then error("bad argument #2 to 'watch' (table expected)", 3) end
+  if opts ~= nil and type(opts) ~= "table" then sys.raise("bad argument #2 to 'watch' (table expected)") end
   opts = opts or {}
   list.check_keys("watch", opts, KEYS, 2)
   return { type = opts.type, deep = opts.deep, proc = opts.proc }, seconds(opts.interval, "interval", 0.5),
@@ -62,7 +62,7 @@ end
 ---   interval: seconds between two looks, 0.5; timeout: seconds
 ---@return boolean stopped  did fn end it?
 function watch.watch(fn, opts)
-  if type(fn) ~= "function" then error("bad argument #1 to 'watch' (function expected)", 2) end
+  if type(fn) ~= "function" then sys.raise("bad argument #1 to 'watch' (function expected)") end
   local what, interval, timeout = read_options(opts)
   local before, waited = look(what), 0
   while not timeout or waited < timeout do
