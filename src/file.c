@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,6 +90,15 @@ static int file_pipe(lua_State *L) {
   }
   lib_check(L, result, "pipe2", "r", "O_CLOEXEC");
   return 2;
+}
+
+/* ns.memfd(name) -> Fd    memfd_create(2): a file without a place */
+static int file_memfd(lua_State *L) {
+  const char *name = lib_checkpath(L, 1);
+  lib_Fd *h = lib_newfd(L);
+  h->fd = (int)lib_check(L, memfd_create(name, MFD_CLOEXEC), "memfd_create",
+                         "sr", name, "MFD_CLOEXEC");
+  return 1;
 }
 
 static const lib_Word socket_types[] = {
@@ -527,6 +537,7 @@ static int file_isatty(lua_State *L) {
 static const luaL_Reg funcs[] = {
   {"fd", file_fd},
   {"isatty", file_isatty},
+  {"memfd", file_memfd},
   {"open", file_open2},
   {"pipe", file_pipe},
   {"poll", file_poll},

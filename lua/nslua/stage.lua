@@ -1,0 +1,283 @@
+-- SPDX-License-Identifier: MIT
+-- The stage: a throw-away host that lessons run on, and three processes that
+-- see to its end. The front is the one that the user sees; the janitor has a
+-- session of its own, so that no group kill reaches it; the runner acts. Each
+-- watches the others through pidfds: whoever dies first, the rest end, every
+-- descendant is killed, the terminal comes back and what was noted is removed.
+
+local sys = require "nslua.sys"
+local ns = sys.primitives
+
+local stage = {}
+
+local CANNOT = 77
+local INTERRUPTED = 130
+
+
+-- -- the runner's namespaces and mounts --------------------------------------------
+
+local function add(steps, ...)
+  steps[#steps + 1] = { ... }
+end
+
+local function is_directory(path)
+  local ok, st = pcall(ns.stat, path)
+  return ok and st.type == "dir"
+end
+
+-- The ids as they are, each one to itself.
+local function identity(file)
+  local ranges = {}
+  for line in io.lines(file) do
+    local inside, _, count = line:match "(%d+)%s+(%d+)%s+(%d+)"
+    inside, count = math.tointeger(inside), math.tointeger(count)
+    ranges[#ranges + 1] = { inside, inside, count }
+  end
+  return ranges
+end
+
+local function id_map()
+  if ns.geteuid() ~= 0 then return "root" end
+  return { uid = identity "/proc/self/uid_map",
+    gid = identity "/proc/self/gid_map" }
+end
+
+local function below(path, top)
+  return path == top or path:sub(1, #top + 1) == top .. "/"
+end
+
+-- Where a fresh tmpfs goes: what a lesson writes there is gone with it.
+local function fresh_places()
+  local places = { { "/tmp", "1777" }, { "/run", "755" } }
+  local home = os.getenv "HOME"
+  if home and home:find "^/." and is_directory(home) then
+    places[#places + 1] = { home, "700" }
+  end
+  return places
+end
+
+local function folder(path)
+  if is_directory(path) then return path end
+  return path:match "^(.*)/[^/]*$"
+end
+
+local function absolute(path)
+  if path:sub(1, 1) == "/" then return path end
+  return ns.getcwd() .. "/" .. path
+end
+
+-- The folders that must stay visible although a tmpfs covers their place.
+local function kept_folders(paths, places)
+  local folders, seen = {}, {}
+  local wanted = { ns.readlink "/proc/self/exe", ns.getcwd() }
+  for _, path in ipairs(paths or {}) do wanted[#wanted + 1] = path end
+  for _, path in ipairs(wanted) do
+    local dir = folder(absolute(path))
+    for _, place in ipairs(places) do
+      if dir and below(dir, place[1]) and dir ~= place[1] and not seen[dir]
+        and is_directory(dir) then
+        seen[dir] = true
+        folders[#folders + 1] = dir
+      end
+    end
+  end
+  table.sort(folders) -- a folder before what is in it
+  return folders
+end
+
+local function make_path(steps, path)
+  local made = ""
+  for part in path:gmatch "[^/]+" do
+    made = made .. "/" .. part
+    add(steps, "mkdir", made, 493)
+  end
+end
+
+-- Read-only from the root down, but for /proc (id maps are written there) and
+-- /dev: both are taken as they are before, and put back over it after.
+local function mount_steps(keep)
+  local steps, slot, kept = {}, 0, {}
+  local places = fresh_places()
+  local function take(path, readonly)
+    add(steps, "open_tree", path, slot, readonly and 1 or 0)
+    kept[#kept + 1] = { path, slot, readonly }
+    slot = slot + 1
+  end
+  add(steps, "mount", "none", "/", false, "rec,private", false)
+  take "/proc"
+  take "/dev"
+  for _, path in ipairs(kept_folders(keep, places)) do take(path, true) end
+  add(steps, "mount_setattr", "/", 1)
+  for _, place in ipairs(places) do
+    if place[1]:find "^/tmp/" or place[1]:find "^/run/" then
+      make_path(steps, place[1])
+    end
+    add(steps, "mount", "tmpfs", place[1], "tmpfs", "nosuid,nodev",
+      "mode=" .. place[2])
+  end
+  for _, k in ipairs(kept) do
+    if k[3] then make_path(steps, k[1]) end
+    add(steps, "move_mount", k[2], k[1])
+  end
+  add(steps, "chdir", ns.getcwd())
+  return steps
+end
+
+local function stage_spec(opts)
+  local types = { "mnt", "uts" }
+  if opts.net then types[#types + 1] = "net" end
+  if not opts.uid0 then types[#types + 1] = "user" end
+  local flags = 0
+  for _, name in ipairs(types) do
+    flags = flags | select(2, sys.nstype(name))
+  end
+  local steps = mount_steps(opts.keep)
+  if opts.net then add(steps, "lo_up") end
+  return { flags = flags, steps = steps, deathsig = "KILL",
+    map = not opts.uid0 and id_map() or nil }
+end
+
+
+-- -- what must be put back ------------------------------------------------------------
+
+-- The terminal as it was, kept open: its modes can be set from any session.
+local function save_terminal()
+  for fd = 0, 2 do
+    if ns.isatty(fd) then
+      local tty = ns.fd(fd)
+      local ok, modes = pcall(tty.tcgetattr, tty)
+      if ok then
+        return { fd = tty, modes = modes, ours = sys.lends_terminal(fd) }
+      end
+    end
+  end
+end
+
+local function restore_terminal(terminal, is_front)
+  if not terminal then return end
+  if is_front and terminal.ours then pcall(terminal.fd.tcsetpgrp, terminal.fd) end
+  pcall(terminal.fd.tcsetattr, terminal.fd, terminal.modes)
+end
+
+-- [kind, path] lines, written before the thing itself is made; last first.
+local function remove_noted(notes)
+  local acts = {
+    rmdir = ns.rmdir, unlink = ns.unlink,
+    umount = function(path) return ns.umount(path, "detach") end,
+  }
+  local list = {}
+  notes:seek("set", 0)
+  for kind, path in notes:read "a":gmatch "(%a+) ([^\0]*)\0" do
+    list[#list + 1] = { kind, path }
+  end
+  for i = #list, 1, -1 do pcall(acts[list[i][1]] or print, list[i][2]) end
+end
+
+
+---Writes down what has to be removed when the lesson is over, whatever ends
+---it: to be called before the thing is made.
+---@param kind "rmdir"|"unlink"|"umount"
+---@param path string
+function stage.note(kind, path)
+  if stage.notes then stage.notes:write(("%s %s\0"):format(kind, path)) end
+end
+
+
+-- -- the three processes ---------------------------------------------------------------
+
+local function status_of(ok, how, code)
+  if ok then return 0 end
+  if how ~= "signal" then return code end
+  return code == 2 and INTERRUPTED or 128 + code
+end
+
+-- In the runner: the host of the lesson is another process on the stage, so
+-- that a step which unshares itself does not change it.
+local function act(fn)
+  local host <close> = sys.clone { reaper = true, deathsig = "KILL",
+    bound = true }
+  sys.fields(host).spawned = {}
+  return fn(host)
+end
+
+-- In the janitor: the front's end, the runner's end, then everybody's.
+local function watch(runner, front, terminal, notes)
+  ns.setsid()
+  ns.setname "janitor"
+  ns.poll { runner, front }
+  local status = 128 + 9
+  if not runner.running then
+    status = status_of(runner:wait())
+  else
+    local ok, how, code = runner:wait(0)
+    if how ~= "timeout" then status = status_of(ok, how, code) end
+  end
+  pcall(ns.kill, runner, "KILL")
+  sys.end_children {}
+  restore_terminal(terminal)
+  remove_noted(notes)
+  return status
+end
+
+local function janitor(opts, fn, front, terminal, notes, refusal)
+  ns.subreaper(true)
+  local ok, runner = pcall(function()
+    local spec = stage_spec(opts)
+    spec.fn, spec.args = act, table.pack(fn)
+    return sys.clone(spec)
+  end)
+  if not ok then
+    refusal:write(tostring(runner))
+    return CANNOT
+  end
+  refusal:close()
+  return watch(runner, front, terminal, notes)
+end
+
+-- Children that the caller had before are not ours to end.
+local function own_children()
+  local keep = {}
+  for _, pid in ipairs(sys.children()) do keep[pid] = true end
+  return keep
+end
+
+local function refused(reason)
+  io.stderr:write("nslua: a stage for the lesson cannot be made here\n  ",
+    (reason:gsub("\n", "\n  ")), "\n")
+  return CANNOT
+end
+
+
+---Runs fn in a throw-away host and gives back what it returned. A machine that
+---cannot make one says why on standard error: 77. Ctrl-C: 130.
+---@param opts { net: boolean?, uid0: boolean?, keep: string[]? }  uid0: real root, no user namespace; keep: folders that stay visible, read-only
+---@param fn fun(host: nslua.Proc): integer  runs on the stage; host is another process there
+---@return integer status
+function stage.run(opts, fn)
+  local keep = own_children()
+  local terminal = save_terminal()
+  local notes <close> = ns.memfd "nslua-notes"
+  local reason <close>, refusal = ns.pipe()
+  local front <close> = ns.pidfd_open(ns.getpid())
+  stage.notes = notes
+  ns.subreaper(true)
+  local watcher = ns.fork(function()
+    return janitor(opts, fn, front, terminal, notes, refusal)
+  end)
+  refusal:close()
+  local ok, a, how, code = pcall(watcher.wait, watcher)
+  if not ok then watcher:close() end
+  sys.end_children(keep)
+  ns.subreaper(false)
+  restore_terminal(terminal, true)
+  remove_noted(notes)
+  stage.notes = nil
+  if not ok then -- Ctrl-C came as an error of the host
+    return INTERRUPTED
+  end
+  local status = status_of(a, how, code)
+  local why = status == CANNOT and reason:read "a" or ""
+  return why ~= "" and refused(why) or status
+end
+
+return stage
