@@ -22,7 +22,7 @@ library := $(filter-out $(parts) $(program) reaper,$(sources))
 
 library_objects := $(library:%=build/%.o)
 program_objects := $(program:%=build/%.o)
-embedded        := $(sort $(shell find lua scripts -name '*.lua' 2>/dev/null))
+embedded        := $(sort $(shell find -L lua scripts -name '*.lua' 2>/dev/null))
 
 # -- how -----------------------------------------------------------------------
 
@@ -41,8 +41,11 @@ LUA_A ?= $(firstword $(foreach n,liblua5.4 liblua-5.4 liblua,$(call find_archive
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
 COMPILE   = $(CC) -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARNINGS) \
-            -Isrc -Ibuild $(lua_cflags) $($*_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+            -Isrc -Ibuild $(lua_cflags) $($(firstword $(subst /, ,$*))_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 LINK      = $(CC) $(CFLAGS) $(LDFLAGS)
+
+# `pkg-config --cflags` of the part that an object belongs to, asked once.
+$(foreach p,$(parts),$(eval $p_cflags := $(call flags,--cflags $($p_needs))))
 
 # -- products ------------------------------------------------------------------
 
@@ -78,12 +81,11 @@ $(foreach p,$(parts),$(eval build/nslua/$p.so: $(call part_objects,$p)))
 
 build/nslua/%.so: build/%.o build/libnslua.a
 	@mkdir -p $(@D)
-	$(LINK) -shared -o $@ $^ $(call flags,--libs $($*_needs))
+	$(LINK) -shared -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call flags,--libs $($*_needs))
 
 without-%:
 	@echo "nslua: no $*.so: pkg-config does not find $($*_needs) (\`make deps\` installs them)"
 
-$(foreach p,$(parts),$(eval $p_cflags = $$(call flags,--cflags $($p_needs))))
 build/%.o: src/%.c Makefile | build
 	@mkdir -p $(@D)
 	$(COMPILE) -c -o $@ $<
@@ -104,7 +106,7 @@ build/embed-shared: spec/embed/embed.c build/libnslua.so.0
 
 # All Lua files are in the binary. (Folders: a file that has gone counts too.)
 build/embed.o: build/embed.inc build/reaper $(embedded)
-build/embed.inc: .ci/embed $(shell find lua scripts -type d 2>/dev/null) $(embedded) | build
+build/embed.inc: Makefile .ci/embed $(shell find -L lua scripts -type d 2>/dev/null) $(embedded) | build
 	.ci/embed $(embedded) > $@
 
 build:

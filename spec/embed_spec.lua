@@ -46,6 +46,8 @@ for _, kind in ipairs { "static", "shared" } do
 
     it("opens and closes a thousand states", function() proves("cycles", "1000") end)
 
+    it("survives every allocation that fails, without a descriptor left", function() proves "memory" end)
+
     it("finds its signal handlers and descriptors as they were", function() proves "quiet" end)
   end)
 end
@@ -129,7 +131,9 @@ describe("make install", function()
   end)
 
   it("lets pkg-config build a program", function()
-    local build = [[cc -o "$1/embed" spec/embed/embed.c $(pkg-config --cflags --libs nslua) -lpthread -Wl,-rpath,"$1/lib" $2]]
+    local build = [[
+      cc -o "$1/embed" spec/embed/embed.c $(pkg-config --cflags --libs nslua) -lpthread \
+        -Wl,-rpath,"$1/lib" $2]]
     succeed { "env", "PKG_CONFIG_PATH=" .. root .. "/lib/pkgconfig", "sh", "-c", build, "sh", root,
       preload and "-fsanitize=address,undefined" or "" }
     assert.equal("ok quiet\n", (succeed { root .. "/embed", "quiet" }))

@@ -25,17 +25,6 @@ describe("the program", function()
     assert.equal("", out)
   end)
 
-  it("maps no library but the C library's", function()
-    local out = helpers.nslua "for line in io.lines '/proc/self/maps' do print(line) end"
-    local others = {}
-    for path in out:gmatch "(/[^\n]+%.so[^\n]*)" do
-      local name = path:match "[^/]+$"
-      if not name:match "^libc[.-]" and not name:match "^libm[.-]" and not name:match "^libdl[.-]"
-        and not name:match "^ld[.-]" then others[name] = true end
-    end
-    assert.same({}, others)
-  end)
-
   it("shows control bytes of an error, and leaves line ends and UTF-8", function()
     local _, err, status = helpers.nslua [[error("a\27[31m\r\b\x9b \xff\xc2\x9b é\tb\nc\x7f", 0)]]
     assert.equal("a\\x1B[31m\\x0D\\x08\\x9B \\xFF\\xC2\\x9B é\tb\nc\\x7F\n", err:match ": (.-\n.-\n)")

@@ -5,14 +5,16 @@
  * work in two threads, a thousand states come and go, and the library leaves
  * descriptors and signal handlers of the program alone.
  *
- *     embed namespace | threads | cycles [n] | quiet
+ *     embed namespace | threads | cycles [n] | quiet | memory
  *
  * One line "ok ..." and 0, or what went wrong and 1.
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +159,69 @@ static void test_quiet(void) {
     fail("nslua_forked", "this is not a child");
 }
 
+/* -- without memory ---------------------------------------------------------- */
+
+static long allocations_left;
+
+static void *stingy(void *ud, void *block, size_t old, size_t size) {
+  (void)ud;
+  if (size == 0) {
+    free(block);
+    return NULL;
+  }
+  /* What shrinks never fails: Lua counts on it. */
+  if (block != NULL && size <= old)
+    return realloc(block, size);
+  return allocations_left-- > 0 ? realloc(block, size) : NULL;
+}
+
+/* Resources of every kind, errors, words, vectors: each may run out. */
+static const char needy[] =
+    "local ns = require 'nslua'\n"
+    "local r, w = ns.pipe()\n"
+    "w:write('x'); r:read(1)\n"
+    "ns.uname(); ns.readdir('/proc/self/fd'); ns.stat('/')\n"
+    "local ok, err = pcall(ns.chdir, '/no/such/folder')\n"
+    "local text = tostring(err)\n"
+    "pcall(ns.mount, 'a', 'b', 'c', 'ro,no such word')\n"
+    "pcall(ns.exec, { '/no/such/program' }, { A = 'b' })\n"
+    "local here <close> = ns.of('/proc/self/ns/uts')\n"
+    "pcall(ns.of, 1 << 22)\n";
+
+static int run_needy(lua_State *L) {
+  luaL_openlibs(L);
+  nslua_openlibs(L);
+  if (luaL_dostring(L, needy) != LUA_OK)
+    return lua_error(L);
+  return 0;
+}
+
+/* Lets the n-th allocation fail for every n, until nothing fails any more:
+   no crash, no descriptor left. */
+static void test_memory(void) {
+  int before = count_descriptors();
+  long n = 0;
+  for (;; n += 1 + n / 128) {
+    allocations_left = n;
+    lua_State *L = lua_newstate(stingy, NULL);
+    if (L == NULL)
+      continue;
+    lua_pushcfunction(L, run_needy);
+    int status = lua_pcall(L, 0, 0, 0);
+    bool enough = allocations_left > 0;
+    allocations_left = LONG_MAX;
+    if (status != LUA_OK && status != LUA_ERRMEM && enough)
+      fail("script", luaL_tolstring(L, -1, NULL));
+    lua_close(L);
+    if (count_descriptors() != before)
+      fail("memory", "a descriptor was left open");
+    if (enough)
+      break;
+  }
+  if (n < 1000)
+    fail("memory", "the script was never short of it");
+}
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "namespace") == 0)
@@ -167,8 +232,10 @@ int main(int argc, char **argv) {
     test_cycles(argc > 2 ? atoi(argv[2]) : 1000);
   else if (strcmp(what, "quiet") == 0)
     test_quiet();
+  else if (strcmp(what, "memory") == 0)
+    test_memory();
   else
-    fail("usage", "embed namespace | threads | cycles [n] | quiet");
+    fail("usage", "embed namespace | threads | cycles [n] | quiet | memory");
   printf("ok %s\n", what);
   return EXIT_SUCCESS;
 }
