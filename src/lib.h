@@ -248,6 +248,7 @@ void mount_open(lua_State *L);
 void tree_open(lua_State *L);
 void mountinfo_open(lua_State *L);
 void cred_open(lua_State *L);
+void caps_open(lua_State *L);
 void uts_open(lua_State *L);
 void file_open(lua_State *L);
 void path_open(lua_State *L);

@@ -138,8 +138,8 @@ void lib_internals(lua_State *L, const luaL_Reg *functions) {
 static int luaopen_nslua_sys(lua_State *L) {
   static void (*const domains[])(lua_State *) = {
     ns_open,    proc_open, file_open,      tty_open,  path_open,
-    mount_open, tree_open, mountinfo_open, cred_open, uts_open,
-    idmap_open, scan_open, ps_open,        netid_open,
+    mount_open, tree_open, mountinfo_open, cred_open, caps_open,
+    uts_open,   idmap_open, scan_open, ps_open,        netid_open,
   };
   luaL_checkversion(L);
   lua_settop(L, 0);

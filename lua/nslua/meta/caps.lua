@@ -1,0 +1,91 @@
+---@meta nslua.caps
+-- What a process may do beyond its ids.
+
+---@class nslua
+local ns = {}
+
+---Capabilities by name: `set.sys_admin` is true or nil. It prints as its
+---words, "all", "none" or "all but sys_time".
+---@alias nslua.CapSet table<string, true>
+
+---The capabilities of a process. They count in its own user namespace and in
+---those below.
+---
+---    print(ns.capabilities().effective.sys_admin)
+---
+---Raises: ENOENT (no such process).
+---Source: capget(2), PR_CAPBSET_READ(2const), proc_pid_status(5)
+---@param target? nslua.Proc|integer  default: the caller
+---@return { effective: nslua.CapSet, permitted: nslua.CapSet, inheritable: nslua.CapSet, bounding: nslua.CapSet, ambient: nslua.CapSet } sets
+function ns.capabilities(target) end
+
+---Sets capabilities of the caller; a set that is not named stays.
+---
+---    ns.capset { effective = "net_admin,sys_admin" }
+---
+---A set is "sys_admin,chown", {"sys_admin"}, {sys_admin = true}, "all", "none".
+---Raises: EPERM (more than is permitted).
+---Source: capset(2), capabilities(7)
+---@param sets { effective?: string|table, permitted?: string|table, inheritable?: string|table }
+---@return true
+function ns.capset(sets) end
+
+---Takes capabilities out of the bounding set: no exec gains them again.
+---
+---    ns.cap_drop_bounding "sys_module,sys_boot"
+---
+---Raises: EPERM (no CAP_SETPCAP).
+---Source: PR_CAPBSET_DROP(2const)
+---@param names string|table
+---@return true
+function ns.cap_drop_bounding(names) end
+
+---Changes the ambient set: what an exec of a plain program keeps.
+---
+---    ns.capset { inheritable = "net_raw" }; ns.cap_ambient("raise", "net_raw")
+---
+---Raises: EPERM (not both permitted and inheritable, or forbidden by
+---securebits).
+---Source: PR_CAP_AMBIENT(2const)
+---@param how "raise"|"lower"|"clear"
+---@param names? string|table  not with "clear"
+---@return true
+function ns.cap_ambient(how, names) end
+
+---How root and set*id affect capabilities: lists the words that are set, or
+---sets exactly these: noroot, no_setuid_fixup, keep_caps, no_cap_ambient_raise,
+---each also with _locked.
+---
+---    ns.securebits "keep_caps"; ns.setuid(1000)
+---
+---Raises: EPERM (no CAP_SETPCAP, or locked).
+---Source: PR_SET_SECUREBITS(2const), capabilities(7)
+---@param words? string|string[]|integer
+---@return string[]|true words  true when it sets
+function ns.securebits(words) end
+
+---Whether an exec may still gain rights (set-user-id, file capabilities);
+---true takes that away for ever.
+---
+---    ns.no_new_privs(true)
+---
+---Source: PR_SET_NO_NEW_PRIVS(2const)
+---@param on? true
+---@return boolean on  as it is now
+function ns.no_new_privs(on) end
+
+---A resource limit of the caller: as core cpu data fsize locks memlock msgqueue
+---nice nofile nproc rss rtprio rttime sigpending stack.
+---
+---    ns.rlimit("nofile", 64)
+---
+---Raises: EPERM (above the hard limit), EINVAL (soft above hard).
+---Source: getrlimit(2), setrlimit(2)
+---@param name string
+---@param soft? integer|number|"unlimited"  math.huge is no limit
+---@param hard? integer|number|"unlimited"
+---@return number soft  as it is now
+---@return number hard
+function ns.rlimit(name, soft, hard) end
+
+return ns
