@@ -113,6 +113,20 @@ describe("why and fix of a real refusal", function()
     assert.truthy(why:find("inside a chroot", 1, true), why)
   end)
 
+  ns_it("user mnt", "tell a chroot into a mount, which mountinfo does not show", function()
+    local name, why = helpers.in_child(function()
+      ns.unshare("user", "mnt")
+      ns.map(nil, "root")
+      ns.mount("none", "/", nil, "rec,private")
+      ns.mount("/", "/mnt", nil, "bind,rec")
+      ns.chroot "/mnt"
+      local err = refusal(ns.unshare, "user")
+      return err.name, err.why
+    end)
+    assert.equal("EPERM", name)
+    assert.truthy(why:find("inside a chroot", 1, true), why)
+  end)
+
   ns_it("user", "are silent in the trace and quick", function()
     local lines, seconds = helpers.in_child(function()
       local err = refusal(ns.exec, { "/no/such/program" })

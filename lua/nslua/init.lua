@@ -53,6 +53,12 @@ for type_name, names in pairs(lazy_methods) do
   end })
 end
 
+-- Help and completion know the names that are not loaded yet.
+sys.lazy = {
+  names = lazy, modules = modules, methods = lazy_methods,
+  documented = { "nslua.list", "nslua.rootfs.handle" },
+}
+
 -- Why a call was refused is worked out when somebody asks.
 sys.explain(function(err) return require("nslua.doctor").explain(err) end)
 

@@ -13,6 +13,7 @@ list.types = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time" }
 
 -- -- what a list can do --------------------------------------------------------
 
+---@class nslua.List
 local methods = {}
 
 -- A list whose rows have a line each, not columns.

@@ -3,6 +3,7 @@
 -- namespace, map, mounts, the other types), one grandchild mounts proc. Each
 -- tells its errno. They live in namespaces of their own, so nothing stays.
 
+local signals = require "nslua.doctor.signals"
 local sys = require "nslua.sys"
 
 local ns = sys.primitives
@@ -204,16 +205,22 @@ function probe.filtered()
 end
 
 
+-- What tells one root from another: file, file system, and the mount's number.
+local function root_identity()
+  local record = ns.stat "/"
+  local mount = signals.mount_of(signals.mounts(), "/")
+  return ("%d %d %s"):format(record.dev, record.ino, mount and mount.id or "?")
+end
+
+
 ---Is the root of this process not the root of its mount namespace? Only a
 ---process that may join its own mount namespace again can tell.
 ---@return boolean?
 function probe.below_root()
   local answer = ask(function()
-    local before = ns.stat "/"
-    local ok = pcall(ns.setns, ns.getpid(), "mnt")
-    if not ok then return 2 end
-    local after = ns.stat "/"
-    return before.ino == after.ino and before.dev == after.dev and 0 or 1
+    local before = root_identity()
+    if not pcall(ns.setns, ns.getpid(), "mnt") then return 2 end
+    return before == root_identity() and 0 or 1
   end)
   if answer == 0 then return false elseif answer == 1 then return true end
 end

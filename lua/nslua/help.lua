@@ -1,0 +1,319 @@
+-- SPDX-License-Identifier: MIT
+-- Reads the annotations that stand above every public function: those of C in
+-- meta/*.lua, those of Lua in their own modules. They are the one source of
+-- help at the prompt, of the manual and of the spec that misses nothing.
+
+local sys = require "nslua.sys"
+
+local ns = require "nslua"
+
+local help = {}
+
+
+-- -- one annotation ---------------------------------------------------------------
+
+-- "name? type  text" -> a parameter
+local function parse_param(rest)
+  local name, optional, tail = rest:match("^([%w_%.]+)(%??)%s*(.*)$")
+  local kind, text = tail:match("^(.-)%s%s+(.*)$")
+  return { name = name, optional = optional == "?", type = kind or tail, text = text }
+end
+
+
+-- "type name  text" -> a result. A type may hold spaces within brackets.
+local function parse_return(rest)
+  local kind = rest:match("^fun%b()%S*") or rest:match("^%b{}%S*") or rest:match("^%S+")
+  local tail = rest:sub(#(kind or "") + 1)
+  local name, text = tail:match("^ ([%w_]+)%s*(.*)$")
+  return { type = kind, name = name, text = name and text or tail:match("^%s*(.-)$") }
+end
+
+
+-- Lines that stand by themselves after "Raises:" or "Source:" run on to the
+-- next such word, tag or blank line.
+local function take_section(record, section, line)
+  record[section] = record[section] and record[section] .. " " .. line or line
+end
+
+
+local function take_tag(record, tag, rest)
+  if tag == "param" then
+    table.insert(record.params, parse_param(rest))
+    return record.params[#record.params]
+  elseif tag == "return" then
+    table.insert(record.returns, parse_return(rest))
+    return record.returns[#record.returns]
+  elseif tag == "deprecated" then
+    record.deprecated = rest
+  end
+end
+
+
+-- Where a line of text goes: example (four spaces), a section, the text.
+local function take_line(record, state, line)
+  local section, rest = line:match("^(%u%l+): (.*)$")
+  if section == "Raises" or section == "Source" then
+    state.section = section:lower()
+    take_section(record, state.section, rest)
+  elseif line:find("^    ") then
+    state.section = nil
+    table.insert(record.example, line:sub(5))
+  elseif line == "" then
+    state.section = nil
+    if #record.example > 0 and not state.after then table.insert(record.example, "") end
+    table.insert(record.text, "")
+  elseif state.section then
+    take_section(record, state.section, line)
+  else
+    table.insert(record.text, line)
+  end
+end
+
+
+local function trim(lines)
+  local text = table.concat(lines, "\n"):gsub("\n\n\n+", "\n\n")
+  return (text:gsub("^\n+", ""):gsub("%s+$", ""))
+end
+
+
+-- The lines of one block -> a record without a name.
+local function parse_block(lines)
+  local record = { params = {}, returns = {}, text = {}, example = {} }
+  local state, last = {}, nil
+  for _, line in ipairs(lines) do
+    local tag, rest = line:match("^@(%a+)%s*(.*)$")
+    if tag then
+      last = take_tag(record, tag, rest)
+    elseif last then -- a tag's text goes on
+      last.text = (last.text or "") .. " " .. line
+    else
+      take_line(record, state, line)
+    end
+  end
+  record.text, record.example = trim(record.text), trim(record.example)
+  if record.example == "" then record.example = nil end
+  return record
+end
+
+
+-- "path [, flags [, mode]]"
+local function parameters(record, arguments)
+  local optional, parts = {}, {}
+  for _, param in ipairs(record.params) do optional[param.name] = param.optional end
+  local open = 0
+  for name in arguments:gmatch("[%w_%.]+") do
+    local comma = #parts > 0 and ", " or ""
+    if optional[name] then
+      open = open + 1
+      parts[#parts + 1] = (comma ~= "" and " [" or "[") .. comma .. name
+    else
+      parts[#parts + 1] = comma .. name
+    end
+  end
+  return table.concat(parts) .. ("]"):rep(open)
+end
+
+-- -- one file -----------------------------------------------------------------------
+
+-- Whose function is it? `owner` is the variable before the dot or colon.
+local function public_name(file, owner, separator, name)
+  local class = file.classes[owner]
+  if class == "nslua" then return "ns." .. name end
+  if class and not class:find("^nslua%.%l") then
+    return class:match("[^.]*$") .. ":" .. name
+  end
+  local handle = owner:match("%.?(%u%w*)$")
+  if handle then return handle .. ":" .. name end
+  local module = file.module
+  if sys.lazy.names[name] == module then return "ns." .. name end
+  for key, path in pairs(sys.lazy.modules) do
+    if path == module then return "ns." .. key .. "." .. name end
+  end
+  if class then return class:gsub("^nslua%.", "ns.") .. "." .. name end
+  return module .. separator .. name
+end
+
+
+local function add_record(index, file, lines, number, line)
+  local owner, separator, name, arguments =
+    line:match("^function ([%w_%.]+)([%.:])([%w_]+)(%b())")
+  if not owner or #lines == 0 then return end
+  local record = parse_block(lines)
+  record.name = public_name(file, owner, separator, name)
+  record.signature = ("%s(%s)"):format(record.name,
+    parameters(record, arguments:sub(2, -2)))
+  record.file, record.line, record.module = file.path, number, file.module
+  if not index[record.name] or file.meta then index[record.name] = record end
+end
+
+
+-- "---@class nslua.Fd" names the next local variable.
+local function note_class(file, line, pending)
+  local class = line:match("^%-%-%-@class ([%w_%.]+)")
+  if class then return class end
+  local variable = line:match("^local ([%w_]+)%s*=")
+  if variable and pending then file.classes[variable] = pending end
+  return line:find("^%-%-%-") and pending or nil
+end
+
+
+local function read_file(index, path, module)
+  local source = sys.embedded(path)
+  if not source then return end
+  local file = { path = path, module = module, classes = {},
+    meta = path:find("/meta/", 1, true) ~= nil }
+  local lines, pending, number = {}, nil, 0
+  for line in source:gmatch("([^\n]*)\n") do
+    number = number + 1
+    pending = note_class(file, line, pending)
+    local text = line:match("^%-%-%-(.*)$")
+    if text then
+      lines[#lines + 1] = text
+    else
+      add_record(index, file, lines, number, line)
+      lines = {}
+    end
+  end
+end
+
+
+local index
+
+
+-- Every module that a public name leads to, and all of meta.
+local function read_all()
+  if index then return index end
+  local modules, result = {}, {}
+  for _, path in ipairs(sys.embedded()) do
+    if path:find("^lua/nslua/meta/") then read_file(result, path, nil) end
+  end
+  local function want(names)
+    for _, module in pairs(names) do modules[module] = true end
+  end
+  want(sys.lazy.names)
+  want(sys.lazy.modules)
+  for _, names in pairs(sys.lazy.methods) do want(names) end
+  for _, module in ipairs(sys.lazy.documented) do modules[module] = true end
+  for module in pairs(modules) do
+    read_file(result, "lua/" .. module:gsub("%.", "/") .. ".lua", module)
+  end
+  index = result
+  return result
+end
+
+-- -- finding -------------------------------------------------------------------------
+
+---Every public function and method that is documented, by its full name:
+---"ns.mount", "Proc:wait", "ns.rootfs.get".
+---
+---    for name, record in pairs(require "nslua.help".all()) do print(name) end
+---
+---Source: nslua(1)
+---@return table<string, table> records
+function help.all()
+  return read_all()
+end
+
+
+---Every public name, with what it stands for: functions of ns and of its
+---modules, methods of the handles. Loads the modules that have them.
+---
+---    local names = require "nslua.help".walk()
+---
+---Source: nslua(1)
+---@return table<string, any> values
+function help.walk()
+  local found = {}
+  local function add(prefix, values)
+    for name, value in pairs(values) do
+      if type(name) == "string" and type(value) == "function" then
+        found[prefix .. name] = value
+      end
+    end
+  end
+  for name in pairs(sys.lazy.names) do found["ns." .. name] = ns[name] end
+  add("ns.", ns)
+  for name in pairs(sys.lazy.modules) do add("ns." .. name .. ".", ns[name]) end
+  for kind, names in pairs(sys.lazy.methods) do
+    for name in pairs(names) do
+      found[kind .. ":" .. name] = sys.methods[kind][name]
+    end
+  end
+  for kind, methods in pairs(sys.methods) do add(kind .. ":", methods) end
+  return found
+end
+
+
+-- "box:sh" or "sh": any handle's method of that name, if there is one only.
+local function by_method(all, name)
+  local found
+  for full, record in pairs(all) do
+    if full:match(":([%w_]+)$") == name then
+      if found then return nil end
+      found = record
+    end
+  end
+  return found
+end
+
+
+local function by_name(name)
+  local all = read_all()
+  local method = name:match("^[%w_]*:([%w_]+)$")
+  return all[name] or all["ns." .. name] or all[name:gsub("%.", ":")] or
+    by_method(all, method or name)
+end
+
+
+local function by_value(value)
+  for name, other in pairs(help.walk()) do
+    if rawequal(value, other) then return read_all()[name] end
+  end
+end
+
+
+---What is known of a function: by its value, or by a name as people write it.
+---
+---    print(require "nslua.help".of("ns.mount").signature)
+---
+---Source: nslua(1)
+---@param what string|function  "ns.mount", "mount", "Proc:wait", ns.mount
+---@return table? record  name, signature, text, example, raises, source, params and
+---returns (each with name, type, text, optional), file, line
+function help.of(what)
+  if type(what) == "string" then return by_name(what) end
+  if type(what) == "function" then return by_value(what) end
+end
+
+
+local function add_list(out, title, list)
+  for i, item in ipairs(list) do
+    local name = item.name and item.name .. (item.optional and "?" or "") .. "  " or ""
+    out[#out + 1] = ("%-8s %s%s%s"):format(i == 1 and title or "", name, item.type or "",
+      item.text and item.text ~= "" and "  " .. item.text or "")
+  end
+end
+
+
+---A record as text for people.
+---
+---    local help = require "nslua.help"
+---    print(help.text(help.of "ns.mount"))
+---
+---Source: nslua(1)
+---@param record table  as help.of gives
+---@return string
+function help.text(record)
+  local out = { record.signature, "", record.text }
+  if record.example then
+    out[#out + 1] = "\n    " .. record.example:gsub("\n", "\n    ")
+  end
+  out[#out + 1] = ""
+  add_list(out, "takes", record.params)
+  add_list(out, "gives", record.returns)
+  if record.raises then out[#out + 1] = "raises   " .. record.raises end
+  if record.source then out[#out + 1] = "see      " .. record.source end
+  return table.concat(out, "\n")
+end
+
+return help
