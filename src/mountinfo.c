@@ -227,8 +227,10 @@ static void set_string(lua_State *L, const char *field, const char *s) {
   lua_setfield(L, -2, field);
 }
 
-/* Pushes the row of a statmount(2). */
-static void push_status(lua_State *L, const struct kernel_statmount *m) {
+/* Pushes the row of a statmount(2). `tells`: this kernel names sources (Linux
+   6.14; the root mount has one, so the first row shows it). */
+static void push_status(lua_State *L, const struct kernel_statmount *m,
+                        bool *tells) {
   lua_createtable(L, 0, 12);
   set_integer(L, "id", m->mnt_id_old);
   set_integer(L, "parent", m->mnt_parent_id_old);
@@ -244,11 +246,10 @@ static void push_status(lua_State *L, const struct kernel_statmount *m) {
   else
     lua_pushstring(L, m->str + m->fs_type);
   lua_setfield(L, -2, "type");
-  /* Linux before 6.14 does not tell; procfs says "none" for nothing */
-  if (m->mask & KERNEL_STATMOUNT_SB_SOURCE)
-    set_string(L, "source", m->str + m->sb_source);
-  else
-    set_string(L, "source", "none");
+  bool named = m->mask & KERNEL_STATMOUNT_SB_SOURCE;
+  *tells = *tells || named;
+  set_string(L, "source", named ? m->str + m->sb_source
+                                : *tells ? "" : "none");
   set_super_options(L, m);
 }
 
@@ -269,6 +270,7 @@ static int push_by_listmount(lua_State *L, __u64 nsid) {
   __u64 *ids = lib_scratch(L, AT_ONCE * sizeof *ids);
   struct kernel_statmount *m = lib_scratch(L, sizeof *m + TEXTS);
   lua_Integer count = 0;
+  bool tells = false;
   long n;
   __u64 last = 0;
   lua_newtable(L);
@@ -283,7 +285,7 @@ static int push_by_listmount(lua_State *L, __u64 nsid) {
       if (result == -1 && errno == ENOENT)
         continue;
       lib_check(L, result, "statmount", "ll", (long)ids[i], (long)nsid);
-      push_status(L, m);
+      push_status(L, m, &tells);
       lua_rawseti(L, -2, ++count);
       last = ids[i];
     }
