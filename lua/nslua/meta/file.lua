@@ -25,17 +25,7 @@ local Fd = {}
 ---@param path string
 ---@param flags? string|string[]|integer  default "rdonly"
 ---@param mode? string|integer  permissions of a new file: octal text as "644"; default "666", less the umask
----@---An unnamed file in memory: gone with its last descriptor.
----
----    local f = ns.memfd("notes"); f:write("hello")
----
----Raises: EINVAL (the name is longer than 249 bytes).
----Source: memfd_create(2)
----@param name string  shown in /proc/PID/fd only
 ---@return nslua.Fd
-function ns.memfd(name) end
-
-return nslua.Fd
 function ns.open(path, flags, mode) end
 
 ---A pipe: what is written to the second comes out of the first.
@@ -44,28 +34,8 @@ function ns.open(path, flags, mode) end
 ---
 ---Raises: EMFILE.
 ---Source: pipe(2)
----@---An unnamed file in memory: gone with its last descriptor.
----
----    local f = ns.memfd("notes"); f:write("hello")
----
----Raises: EINVAL (the name is longer than 249 bytes).
----Source: memfd_create(2)
----@param name string  shown in /proc/PID/fd only
----@return nslua.Fd
-function ns.memfd(name) end
-
-return nslua.Fd r  to read
----@---An unnamed file in memory: gone with its last descriptor.
----
----    local f = ns.memfd("notes"); f:write("hello")
----
----Raises: EINVAL (the name is longer than 249 bytes).
----Source: memfd_create(2)
----@param name string  shown in /proc/PID/fd only
----@return nslua.Fd
-function ns.memfd(name) end
-
-return nslua.Fd w  to write
+---@return nslua.Fd r  to read
+---@return nslua.Fd w  to write
 function ns.pipe() end
 
 ---Two sockets that are connected with each other; they carry descriptors too.
@@ -75,28 +45,8 @@ function ns.pipe() end
 ---Raises: EMFILE.
 ---Source: socketpair(2), unix(7)
 ---@param type? "stream"|"seqpacket"|"dgram"  default "stream"
----@---An unnamed file in memory: gone with its last descriptor.
----
----    local f = ns.memfd("notes"); f:write("hello")
----
----Raises: EINVAL (the name is longer than 249 bytes).
----Source: memfd_create(2)
----@param name string  shown in /proc/PID/fd only
 ---@return nslua.Fd
-function ns.memfd(name) end
-
-return nslua.Fd
----@---An unnamed file in memory: gone with its last descriptor.
----
----    local f = ns.memfd("notes"); f:write("hello")
----
----Raises: EINVAL (the name is longer than 249 bytes).
----Source: memfd_create(2)
----@param name string  shown in /proc/PID/fd only
 ---@return nslua.Fd
-function ns.memfd(name) end
-
-return nslua.Fd
 function ns.socketpair(type) end
 
 ---A handle on a copy of a descriptor: of a number that was inherited, of
@@ -107,17 +57,7 @@ function ns.socketpair(type) end
 ---Raises: EBADF, EMFILE.
 ---Source: F_DUPFD_CLOEXEC(2const)
 ---@param fd integer|nslua.Fd|nslua.Ns|nslua.Proc|file*
----@---An unnamed file in memory: gone with its last descriptor.
----
----    local f = ns.memfd("notes"); f:write("hello")
----
----Raises: EINVAL (the name is longer than 249 bytes).
----Source: memfd_create(2)
----@param name string  shown in /proc/PID/fd only
 ---@return nslua.Fd
-function ns.memfd(name) end
-
-return nslua.Fd
 function ns.fd(fd) end
 
 ---Waits until something can be read, or a process has ended.
@@ -183,17 +123,7 @@ function Fd:fileno() end
 ---
 ---Raises: EMFILE.
 ---Source: F_DUPFD_CLOEXEC(2const)
----@---An unnamed file in memory: gone with its last descriptor.
----
----    local f = ns.memfd("notes"); f:write("hello")
----
----Raises: EINVAL (the name is longer than 249 bytes).
----Source: memfd_create(2)
----@param name string  shown in /proc/PID/fd only
 ---@return nslua.Fd
-function ns.memfd(name) end
-
-return nslua.Fd
 function Fd:dup() end
 
 ---Makes a number mean the same open file, and lets it live over an exec: for
@@ -228,17 +158,7 @@ function Fd:send(s, fds) end
 ---Source: recvmsg(2), SCM_RIGHTS in unix(7)
 ---@param most? integer  bytes; default 65536
 ---@return string|nil bytes  nil at the end
----@---An unnamed file in memory: gone with its last descriptor.
----
----    local f = ns.memfd("notes"); f:write("hello")
----
----Raises: EINVAL (the name is longer than 249 bytes).
----Source: memfd_create(2)
----@param name string  shown in /proc/PID/fd only
----@return nslua.Fd
-function ns.memfd(name) end
-
-return nslua.Fd[] fds
+---@return nslua.Fd[] fds
 function Fd:recv(most) end
 
 ---Makes reads and writes fail with EAGAIN where they would wait.
