@@ -17,7 +17,7 @@ net_needs     := libnl-route-3.0
 
 sources := $(patsubst src/%.c,%,$(wildcard src/*.c))
 parts   := $(filter fetch archive net,$(sources))
-program := $(filter main host repl,$(sources))
+program := $(filter main host repl bytecode,$(sources))
 library := $(filter-out $(parts) $(program) reaper,$(sources))
 
 library_objects := $(library:%=build/%.o)
@@ -58,9 +58,11 @@ all: nslua libraries
 libraries: build/libnslua.a build/libnslua.so.0 build/nslua.so
 libraries: $(foreach p,$(parts),$(if $(call exists,$($p_needs)),build/nslua/$p.so,without-$p))
 
-nslua: $(program_objects) $(library_objects) src/lua.symbols
-	$(LINK) -o $@ $(filter %.o,$^) -Wl,--dynamic-list=src/lua.symbols \
+link_program = $(LINK) -o $@ $(filter %.o,$^) -Wl,--dynamic-list=src/lua.symbols \
 	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive -lm -ldl
+
+nslua: $(program_objects) $(library_objects) src/lua.symbols
+	$(link_program)
 
 # The library leaves Lua's symbols to whoever links or loads it.
 build/libnslua.a: $(library_objects)
@@ -108,6 +110,16 @@ build/embed-shared: spec/embed/embed.c build/libnslua.so.0
 build/embed.o: build/embed.inc build/reaper $(embedded)
 build/embed.inc: Makefile .ci/embed $(shell find -L lua scripts -type d 2>/dev/null) $(embedded) | build
 	.ci/embed $(embedded) > $@
+
+# The program carries them compiled as well, by itself as it is without that.
+build/stage1: $(filter-out build/bytecode.o,$(program_objects)) $(library_objects) src/lua.symbols
+	$(link_program)
+
+modules := $(filter-out lua/nslua/meta/% scripts/%,$(embedded))
+build/bytecode.o: build/bytecode.inc
+build/bytecode.inc: build/stage1 .ci/bytecode.lua .ci/embed $(modules)
+	./build/stage1 .ci/bytecode.lua build/bytecode $(modules)
+	.ci/embed $(modules) > $@
 
 build:
 	@mkdir -p $@

@@ -7,15 +7,6 @@
 
 #include <stddef.h>
 
-#define INCBIN(id, path)                                                       \
-  __asm__(".section .rodata\n"                                                 \
-          ".balign 16\n"                                                       \
-          ".globl " #id "\n.hidden " #id "\n" #id ":\n"                        \
-          ".incbin \"" path "\"\n"                                             \
-          ".globl " #id "_end\n.hidden " #id "_end\n" #id "_end:\n"            \
-          ".byte 0\n"                                                          \
-          ".previous\n");
-
 #pragma GCC visibility push(hidden)
 INCBIN(reaper_image, "build/reaper")
 

@@ -13,9 +13,24 @@ typedef struct Embedded {
   const char *end;
 } Embedded;
 
+#pragma GCC visibility push(hidden)
 extern const Embedded embedded_files[]; /* ends with a null path */
+
+/* Compiled modules, in the program only: a null pointer in the library. */
+extern const Embedded embedded_bytecode[] __attribute__((weak));
 
 /* The program of PID 1 (reaper.c), as an ELF image. */
 extern const char reaper_image[], reaper_image_end[];
+#pragma GCC visibility pop
+
+/* Takes a file into the binary between the symbols id and id_end. */
+#define INCBIN(id, path)                                                       \
+  __asm__(".section .rodata\n"                                                 \
+          ".balign 16\n"                                                       \
+          ".globl " #id "\n.hidden " #id "\n" #id ":\n"                        \
+          ".incbin \"" path "\"\n"                                             \
+          ".globl " #id "_end\n.hidden " #id "_end\n" #id "_end:\n"            \
+          ".byte 0\n"                                                          \
+          ".previous\n");
 
 #endif

@@ -17,18 +17,28 @@
 
 /* -- embedded files ---------------------------------------------------------- */
 
-static const Embedded *find_embedded(const char *path) {
-  for (const Embedded *e = embedded_files; e->path != NULL; e++)
+static const Embedded *find_in(const Embedded *e, const char *path) {
+  for (; e != NULL && e->path != NULL; e++)
     if (strcmp(e->path, path) == 0)
       return e;
   return NULL;
 }
 
+static const Embedded *find_embedded(const char *path) {
+  return find_in(embedded_files, path);
+}
+
+/* The source tree to read from instead, or NULL. */
+static const char *source_tree(void) {
+  const char *tree = getenv("NSLUA_DEV");
+  return tree != NULL && *tree != '\0' ? tree : NULL;
+}
+
 /* Pushes the text of an embedded file, or nothing and returns false. */
 static bool push_text(lua_State *L, const char *path) {
-  const char *tree = getenv("NSLUA_DEV");
+  const char *tree = source_tree();
   const Embedded *e = find_embedded(path);
-  if (tree != NULL && *tree != '\0') {
+  if (tree != NULL) {
     luaL_Buffer B;
     char piece[4096];
     size_t n;
@@ -59,16 +69,24 @@ static const char *push_path(lua_State *L, const char *module) {
   return lua_tostring(L, -1);
 }
 
-/* What package.preload holds for each module: loads and runs its text. */
+/* Pushes the chunk of a module: compiled, where the program brought that. */
+static void push_chunk(lua_State *L, const char *module, const char *path) {
+  const Embedded *e =
+    source_tree() == NULL ? find_in(embedded_bytecode, path) : NULL;
+  const char *name = lua_pushfstring(L, "@%s", path + strlen("lua/"));
+  const char *mode = e != NULL ? "b" : "t";
+  if (e == NULL && !push_text(L, path))
+    luaL_error(L, "module '%s' is not embedded", module);
+  const char *chunk = e != NULL ? e->text : lua_tostring(L, -1);
+  size_t size = e != NULL ? (size_t)(e->end - e->text) : lua_rawlen(L, -1);
+  if (luaL_loadbufferx(L, chunk, size, name, mode) != LUA_OK)
+    lua_error(L);
+}
+
+/* What package.preload holds for each module: loads and runs it. */
 static int embedded_loader(lua_State *L) {
   const char *module = luaL_checkstring(L, 1);
-  const char *path = push_path(L, module);
-  lua_pushfstring(L, "@%s", path + strlen("lua/"));
-  if (!push_text(L, path))
-    return luaL_error(L, "module '%s' is not embedded", module);
-  if (luaL_loadbufferx(L, lua_tostring(L, -1), lua_rawlen(L, -1),
-                       lua_tostring(L, -2), "t") != LUA_OK)
-    return lua_error(L);
+  push_chunk(L, module, push_path(L, module));
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
   return 1;
