@@ -27,7 +27,12 @@
 #include "raw.h"
 #include "report.h"
 
-enum { STACK_SIZE = 64 * 1024, MOST_STEPS = 512, MOST_JOINS = 16 };
+enum {
+  STACK_SIZE = 64 * 1024,
+  OWN_STEPS = 16, /* what we add to the steps of Lua, at most */
+  MOST_STEPS = 512,
+  MOST_JOINS = 16,
+};
 
 /* What each kind of step is called in Lua and in errors, and what stands
    behind its name in the Lua table: s string, S string or false, d integer,
@@ -102,7 +107,7 @@ typedef struct Call {
   int cgroup;
   bool has_map, parent_maps, is_exec, shares_memory;
   sigset_t signals;
-  int step_table; /* stack index of the Lua steps, for errors */
+  int most_steps;
 } Call;
 
 /* -- things made once -------------------------------------------------------------- */
@@ -236,7 +241,7 @@ static int kind_by_name(lua_State *L, const char *name) {
 }
 
 static Step *add_step(Call *call, Op op) {
-  if (call->plan.nsteps >= MOST_STEPS)
+  if (call->plan.nsteps >= call->most_steps)
     luaL_error(call->L, "too many steps");
   Step *step = &call->plan.steps[call->plan.nsteps++];
   memset(step, 0, sizeof *step);
@@ -281,8 +286,10 @@ static void add_death_signal(Call *call) {
   lua_getfield(L, 1, "deathsig");
   int sig = lua_isnil(L, -1) ? 0 : lib_checksignal(L, lua_gettop(L), 0);
   lua_pop(L, 1);
-  if (sig > 0)
-    add_step(call, OP_DEATHSIG)->n[0] = sig;
+  if (sig == 0)
+    return;
+  add_step(call, OP_DEATHSIG)->n[0] = sig;
+  call->plan.parent = get_cached_fd(L, &self_key, make_self);
 }
 
 /* Standard streams: sources below 3 are lifted out of each other's way. */
@@ -315,7 +322,10 @@ static void add_streams(Call *call) {
    since a change of ids clears it, the signal mask right before exec. */
 static void make_steps(Call *call, bool reaper) {
   lua_State *L = call->L;
-  call->plan.steps = lib_scratch(L, MOST_STEPS * sizeof(Step));
+  lua_getfield(L, 1, "steps");
+  size_t most = OWN_STEPS + (lua_istable(L, -1) ? lua_rawlen(L, -1) : 0);
+  call->most_steps = most < MOST_STEPS ? (int)most : MOST_STEPS;
+  call->plan.steps = lib_scratch(L, (size_t)call->most_steps * sizeof(Step));
   add_death_signal(call);
   if (call->parent_maps)
     add_step(call, OP_WAIT_GO);
@@ -451,8 +461,6 @@ static void read_spec(Call *call) {
      child came, need a way to wait; a vforked one waits by itself. */
   if (call->parent_maps || !call->shares_memory)
     call->channel = open_pair(L, &call->channel_child);
-  call->plan.parent = get_cached_fd(L, &self_key, make_self);
-  sigprocmask(SIG_SETMASK, NULL, &call->signals);
   make_steps(call, reaper);
 }
 
@@ -579,27 +587,42 @@ static void reap_middle(long pid) {
     ;
 }
 
+static bool changes_ids(const Call *call) {
+  if (call->plan.njoins > 0)
+    return true;
+  for (int i = 0; i < call->plan.nsteps; i++)
+    switch (call->plan.steps[i].op) {
+    case OP_CAPS:
+    case OP_PRCTL:
+    case OP_SETGROUPS:
+    case OP_SETRESGID:
+    case OP_SETRESUID: return true;
+    default: break;
+    }
+  return false;
+}
+
 /* Blocks signals around the birth; dumpable may have been changed for both
    when a child that shares our memory changed its ids: id maps of later
    children could not be written any more. */
 static long give_birth(Call *call) {
   sigset_t all;
   Outcome *outcome = call->region->outcome;
-  int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+  bool ids = call->shares_memory && changes_ids(call);
+  int dumpable = ids ? prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) : 0;
   *outcome = (Outcome){.step = -1, .pidfd = -1};
   call->plan.outcome = outcome;
   call->plan.channel = call->channel ? call->channel_child->fd : -1;
   call->plan.channel_parent = call->channel ? call->channel->fd : -1;
   fflush(NULL);
   sigfillset(&all);
-  sigprocmask(SIG_BLOCK, &all, NULL);
+  sigprocmask(SIG_BLOCK, &all, &call->signals);
   long pid = start_worker(call);
   if (pid > 0 && call->plan.njoins > 0) {
     reap_middle(pid);
     pid = outcome->pid;
   }
-  if (call->shares_memory && dumpable == 1 &&
-      prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
+  if (dumpable == 1 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   sigprocmask(SIG_SETMASK, &call->signals, NULL);
   return pid;
