@@ -65,6 +65,7 @@ static int tty_winsize(lua_State *L) {
 static int tty_tcgetattr(lua_State *L) {
   struct termios modes;
   int fd = lib_checkfd(L, 1);
+  memset(&modes, 0, sizeof modes); /* padding too: equal modes, equal states */
   lib_check(L, tcgetattr(fd, &modes), "tcgetattr", "d", fd);
   lua_pushlstring(L, (const char *)&modes, sizeof modes);
   return 1;
