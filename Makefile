@@ -12,11 +12,12 @@ DESTDIR ?=
 # Shared objects of their own, opened on first use, so that the program maps
 # nothing but libc; with the pkg-config names of what each is linked with.
 fetch_needs   := libcurl
-archive_needs := libarchive zlib libcrypto
+archive_needs := libarchive
+feed_needs    := zlib libcrypto
 net_needs     := libnl-route-3.0
 
 sources := $(patsubst src/%.c,%,$(wildcard src/*.c))
-parts   := $(filter fetch archive net,$(sources))
+parts   := $(filter fetch archive feed net,$(sources))
 program := $(filter main host repl bytecode,$(sources))
 library := $(filter-out $(parts) $(program) reaper,$(sources))
 
@@ -80,6 +81,7 @@ build/nslua.so: $(library_objects)
 # What src/NAME/ holds belongs to the shared object NAME.
 part_objects = $(patsubst src/%.c,build/%.o,$(wildcard src/$1/*.c))
 $(foreach p,$(parts),$(eval build/nslua/$p.so: $(call part_objects,$p)))
+build/nslua/archive.so: build/feed/ring.o build/feed/reason.o
 
 build/nslua/%.so: build/%.o build/libnslua.a
 	@mkdir -p $(@D)

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * archive.c - nslua/archive.so: reads tar archives with libarchive and writes
- * them below one directory. A shared object of its own, opened on first use
- * (library.lua). Its parts are in archive/: ring.c between two processes,
- * feed.c and inflate.c on the reader's side, writer.c on the disk's side,
- * remove.c for what is no longer wanted.
- * Reasons are words for people, returned as nil, reason.
+ * them below one directory (archive/writer.c). The bytes come through a ring
+ * (feed.h) from a process that has digested and inflated them. Reasons are
+ * words for people, returned as nil, reason.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +20,8 @@
 #include <archive_entry.h>
 #include <lauxlib.h>
 
-#include "archive/archive.h"
+#include "archive/writer.h"
+#include "kernel.h"
 
 /* -- the wall ---------------------------------------------------------------- */
 
@@ -47,14 +46,31 @@ static bool drop_capabilities(void) {
   return syscall(SYS_capset, &header, data) == 0;
 }
 
+/* A descriptor that leads elsewhere would be a hole: only the ring stays. */
+static void close_others(const Ring *ring) {
+  int keep[3] = {2, ring->filled[0], ring->freed[1]};
+  if (keep[1] > keep[2]) {
+    int other = keep[1];
+    keep[1] = keep[2];
+    keep[2] = other;
+  }
+  for (int i = 0; i < 3; i++) {
+    unsigned last = i < 2 ? (unsigned)keep[i + 1] - 1 : ~0U;
+    if (keep[i] >= 0 && (unsigned)keep[i] + 1 <= last)
+      syscall(SYS_close_range, (unsigned)keep[i] + 1, last, 0);
+  }
+}
+
 /* From here on this process can write below `path` and nowhere else, and
    never gains a privilege: its root is `path`. */
-static bool wall(const char *path, const Limits *limits, Reason *why) {
+static bool wall(const char *path, const Ring *ring, const Limits *limits,
+                 Reason *why) {
   if (chdir(path) == -1 || (geteuid() == 0 && chroot(".") == -1))
     return reason_set(why, "cannot make %s the root: %s", path,
                       strerror(errno));
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || !drop_capabilities())
     return reason_set(why, "cannot give up privileges: %s", strerror(errno));
+  close_others(ring);
   signal(SIGXFSZ, SIG_IGN);
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_NPROC, 0);
@@ -195,7 +211,7 @@ static int archive_unpack(lua_State *L) {
   Source s = {.ring = ring, .why = why, .zeros = true};
   Writer *w = NULL;
   int root = -1;
-  bool well = wall(path, &limits, why);
+  bool well = wall(path, ring, &limits, why);
   if (well) {
     root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     w = root >= 0 ? writer_new(root, &limits, why) : NULL;
@@ -223,8 +239,5 @@ LUALIB_API int luaopen_nslua_archive(lua_State *L);
 
 __attribute__((visibility("default"))) int luaopen_nslua_archive(lua_State *L) {
   luaL_newlib(L, funcs);
-  ring_open(L);
-  feed_open(L);
-  remove_open(L);
   return 1;
 }

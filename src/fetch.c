@@ -18,7 +18,7 @@
 
 #define FETCH_TRANSFER "nslua.fetch.Transfer"
 
-enum { MOST_HEADERS = 64 * 1024 };
+enum { MOST_HEADERS = 64 * 1024, PIECE = 256 * 1024 };
 
 typedef struct Text {
   char s[256];
@@ -41,10 +41,13 @@ typedef struct Transfer {
   curl_off_t asked_from, received, most;
   bool begun;
   double started, patience; /* seconds until the body begins */
-  /* what a callback hands to Lua */
-  const char *data;
-  size_t size;
+  /* libcurl gives 16 KiB at a time: Lua gets larger pieces */
+  size_t held;
+  char piece[PIECE];
 } Transfer;
+
+/* Downloads that follow each other use the same connection. */
+static CURLSH *connections;
 
 static double now(void) {
   struct timespec t;
@@ -164,7 +167,7 @@ static int call_start(lua_State *L) {
 static int call_push(lua_State *L) {
   Transfer *t = lua_touserdata(L, 1);
   lua_pushvalue(L, 2);
-  lua_pushlstring(L, t->data, t->size);
+  lua_pushlstring(L, t->piece, t->held);
   lua_call(L, 1, 1);
   t->refused = !lua_toboolean(L, -1);
   return 0;
@@ -193,6 +196,12 @@ static bool begin(Transfer *t) {
   return call_lua(t, call_start);
 }
 
+static bool flush(Transfer *t) {
+  bool well = t->held == 0 || call_lua(t, call_push);
+  t->held = 0;
+  return well;
+}
+
 static size_t on_body(char *data, size_t one, size_t n, void *user) {
   Transfer *t = user;
   n *= one;
@@ -201,9 +210,14 @@ static size_t on_body(char *data, size_t one, size_t n, void *user) {
   t->received += (curl_off_t)n;
   if ((t->status == 206 ? t->asked_from : 0) + t->received > t->most)
     return stop(t, "it is bigger than allowed");
-  t->data = data;
-  t->size = n;
-  return call_lua(t, call_push) ? n : n + 1;
+  for (size_t left = n, k; left > 0; left -= k, data += k) {
+    k = PIECE - t->held < left ? PIECE - t->held : left;
+    memcpy(t->piece + t->held, data, k);
+    t->held += k;
+    if (t->held == PIECE && !flush(t))
+      return n + 1;
+  }
+  return n;
 }
 
 static int on_progress(void *user, curl_off_t total, curl_off_t got,
@@ -329,6 +343,8 @@ static const char *kind_of(const Transfer *t, CURLcode code) {
 /* -> answer | nil, kind, text, answer */
 static int conclude(lua_State *L, Transfer *t, CURLcode code) {
   curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
+  if (!t->raised && !t->refused)
+    flush(t); /* what came before the end is kept, whatever the end was */
   if (t->raised)
     return lua_error(L);
   bool right = t->status == 200 || t->status == 206;
@@ -374,6 +390,7 @@ static int fetch_get(lua_State *L) {
   t->curl = curl_easy_init();
   if (t->curl == NULL)
     return luaL_error(L, "libcurl: out of memory");
+  curl_easy_setopt(t->curl, CURLOPT_SHARE, connections);
   new_answer(t);
   set_callbacks(t);
   set_protocols(t->curl, strncasecmp(url, "https:", 6) == 0);
@@ -406,6 +423,8 @@ LUALIB_API int luaopen_nslua_fetch(lua_State *L);
 
 __attribute__((visibility("default"))) int luaopen_nslua_fetch(lua_State *L) {
   curl_global_init(CURL_GLOBAL_DEFAULT);
+  connections = curl_share_init();
+  curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
   luaL_newmetatable(L, FETCH_TRANSFER);
   luaL_setfuncs(L, metamethods, 0);
   lua_pop(L, 1);

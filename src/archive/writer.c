@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +20,7 @@
 #include <archive_entry.h>
 #include <lauxlib.h>
 
-#include "archive.h"
+#include "archive/writer.h"
 
 enum { MOST_PATH = 4096 };
 
@@ -45,18 +43,11 @@ struct Writer {
   Reason *why;
 };
 
-bool reason_set(Reason *r, const char *fmt, ...) {
-  va_list ap;
-  if (r->text[0] != '\0')
-    return false;
-  va_start(ap, fmt);
-  vsnprintf(r->text, sizeof r->text, fmt, ap);
-  va_end(ap);
-  return false;
-}
-
+/* A message is one line on a screen: of a long name it has the beginning. */
 static bool refuse(Writer *w, const char *name, const char *why) {
-  return reason_set(w->why, "%s: %s", name, why);
+  int most = 120;
+  return reason_set(w->why, "%.*s%s: %s", most, name,
+                    strlen(name) > (size_t)most ? "..." : "", why);
 }
 
 static bool failed(Writer *w, const char *name) {
@@ -156,9 +147,10 @@ static int enter_parent(Writer *w, Path *p) {
   if (fd == -1 && errno == ENOENT)
     fd = make_parents(w, w->parent);
   if (fd == -1 || fstat(fd, &st) == -1) {
-    if (fd >= 0)
-      close(fd);
-    failed(w, p->text);
+    if (errno == EEXIST)
+      refuse(w, p->text, "a symbolic link on its way leads nowhere in here");
+    else
+      failed(w, p->text);
     return -1;
   }
   w->parent_times[0] = st.st_atim;
@@ -167,16 +159,12 @@ static int enter_parent(Writer *w, Path *p) {
 }
 
 /* What stands in the way of a new entry goes. False with errno. */
-static bool clear_way(Writer *w, int dir, const char *base) {
+static bool clear_way(int dir, const char *base) {
   if (unlinkat(dir, base, 0) == 0)
     return true;
   if (errno != EISDIR && errno != EPERM)
     return errno == ENOENT;
-  if (unlinkat(dir, base, AT_REMOVEDIR) == -1)
-    return false;
-  if (w->parent_fd != dir)
-    leave_parent(w); /* it may have been the one that went */
-  return true;
+  return unlinkat(dir, base, AT_REMOVEDIR) == 0;
 }
 
 /* -- owner, mode, times ---------------------------------------------------------- */
@@ -279,7 +267,7 @@ static bool write_data(Writer *w, int fd, struct archive *a, int64_t size) {
 static int create(Writer *w, int dir, mode_t mode) {
   int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   int fd = openat(dir, w->path.base, flags, mode);
-  if (fd == -1 && errno == EEXIST && clear_way(w, dir, w->path.base))
+  if (fd == -1 && errno == EEXIST && clear_way(dir, w->path.base))
     fd = openat(dir, w->path.base, flags, mode);
   return fd;
 }
@@ -309,7 +297,7 @@ static bool add_directory(Writer *w, int dir, struct archive_entry *e) {
     bool is_dir = errno == EEXIST &&
                   fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                   S_ISDIR(st.st_mode);
-    if (!is_dir && (!clear_way(w, dir, base) || mkdirat(dir, base, 0700) == -1))
+    if (!is_dir && (!clear_way(dir, base) || mkdirat(dir, base, 0700) == -1))
       return failed(w, w->path.text);
   }
   int fd = openat(dir, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -346,7 +334,7 @@ static bool add_symlink(Writer *w, int dir, struct archive_entry *e) {
   if (target == NULL || *target == '\0')
     return refuse(w, w->path.text, "a symbolic link to nothing");
   if (symlinkat(target, dir, base) == -1 &&
-      !(errno == EEXIST && clear_way(w, dir, base) &&
+      !(errno == EEXIST && clear_way(dir, base) &&
         symlinkat(target, dir, base) == 0))
     return failed(w, w->path.text);
   return finish_name(w, dir, e);
@@ -356,7 +344,7 @@ static bool add_fifo(Writer *w, int dir, struct archive_entry *e) {
   const char *base = w->path.base;
   mode_t mode = archive_entry_mode(e) & 0777;
   if (mkfifoat(dir, base, mode) == -1 &&
-      !(errno == EEXIST && clear_way(w, dir, base) &&
+      !(errno == EEXIST && clear_way(dir, base) &&
         mkfifoat(dir, base, mode) == 0))
     return failed(w, w->path.text);
   return finish_name(w, dir, e);
@@ -386,11 +374,11 @@ static bool add_hardlink(Writer *w, int dir, const char *name) {
   bool well = linkat(from, target.base, dir, base, 0) == 0;
   if (!well && errno == EEXIST)
     well = same_file(from, target.base, dir, base) ||
-           (clear_way(w, dir, base) &&
+           (clear_way(dir, base) &&
             linkat(from, target.base, dir, base, 0) == 0);
   if (!well)
-    reason_set(w->why, "%s: a hard link to %s: %s", w->path.text, name,
-               strerror(errno));
+    reason_set(w->why, "%.120s: a hard link to %.120s: %s", w->path.text,
+               name, strerror(errno));
   close(from);
   return well;
 }

@@ -114,7 +114,6 @@ function Fd:close() end
 ---
 ---    print(fd:fileno())
 ---
----Source: open(2)
 ---@return integer
 function Fd:fileno() end
 

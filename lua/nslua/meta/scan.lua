@@ -66,7 +66,6 @@ function ns.scan_visible(pidns, proc) end
 ---
 ---    print(ns.ps_column "cmd")   --> args  COMMAND
 ---
----Source: ps(1)
 ---@param word string
 ---@return string field
 ---@return string heading

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- An archive becomes a tree. Two children work on it: one reads (network or
--- file), digests and inflates; the other, whose root is the target, writes.
--- Between them is a ring of shared memory (archive.so).
+-- file), digests and inflates (feed.so); the other, whose root is the target,
+-- writes (archive.so). Between them is a ring of shared memory.
 
 local sys = require "nslua.sys"
 local library = require "nslua.library"
@@ -56,9 +56,10 @@ end
 
 -- The last word: "ok DIGEST BYTES CHECKED", "no KIND REASON", or "gone": the
 -- writer knows the reason.
-local function read(archive, ring, spec)
+local function read(ring, spec)
   ring:side "fill"
-  local feed <close> = archive.feed(ring, spec.max_bytes, spec.max_ratio, spec.fast ~= false)
+  local feed <close> = library.open("feed").new(ring, spec.max_bytes, spec.max_ratio, spec.fast ~= false
+    and not os.getenv "NSLUA_NO_ISAL")
   local ok, result, extra, kind = read_all(feed, spec, ring)
   if ok then
     local checked = spec.sha256 and "given" or spec.beside and spec.beside() and "beside" or "none"
@@ -71,10 +72,11 @@ end
 
 -- -- the child that writes ----------------------------------------------------------
 
-local function write(archive, ring, spec, ask)
+local function write(ring, spec, ask)
   ring:side "empty"
-  local kind = wall.enter(spec.plan, ask)
-  local stats, reason, cut = archive.unpack(ring, spec.target, spec.max_bytes, spec.max_entries)
+  local archive = library.open "archive" -- while the host's libraries are in sight
+  local kind, root = wall.enter(spec.plan, ask, spec.target)
+  local stats, reason, cut = archive.unpack(ring, root, spec.max_bytes, spec.max_entries)
   if not stats then
     ring:say("empty", (cut and "cut " or "no ") .. reason)
     return
@@ -86,8 +88,8 @@ end
 
 -- An error in a child is its last word.
 local function guarded(side, fn)
-  return function(archive, ring, ...)
-    local ok, err = pcall(fn, archive, ring, ...)
+  return function(ring, ...)
+    local ok, err = pcall(fn, ring, ...)
     if not ok then
       local words = type(err) == "table" and err.message or tostring(err)
       ring:say(side, side == "fill" and "no data " .. words or "no " .. words)
@@ -96,10 +98,10 @@ local function guarded(side, fn)
   end
 end
 
-local function start_writer(archive, ring, spec)
+local function start_writer(ring, spec)
   spec.plan = wall.plan()
   if spec.plan.kind == "one" then
-    return job.fork(guarded("empty", write), archive, ring, spec)
+    return job.fork(guarded("empty", write), ring, spec)
   end
   local asked_r, asked_w = ns.pipe()
   local go_r, go_w = ns.pipe()
@@ -107,7 +109,7 @@ local function start_writer(archive, ring, spec)
   local _ <close> = asked_w
   local _ <close> = go_r
   local _ <close> = go_w
-  local child = job.fork(guarded("empty", write), archive, ring, spec,
+  local child = job.fork(guarded("empty", write), ring, spec,
     wall.asker(asked_w, go_r))
   asked_w:close()
   wall.serve(spec.plan, child, asked_r, go_w)
@@ -169,10 +171,9 @@ end
 ---@return { digest: string, size: integer, checked: string, ids: string, entries: integer, bytes: integer, devices: integer, owners: integer }
 function unpack.run(spec)
   for key, most in pairs(unpack.limits) do spec[key] = spec[key] or most end
-  local archive = library.open "archive"
-  local ring <close> = archive.ring()
-  local reader <close> = job.fork(guarded("fill", read), archive, ring, spec)
-  local writer <close> = start_writer(archive, ring, spec)
+  local ring <close> = library.open("feed").ring()
+  local reader <close> = job.fork(guarded("fill", read), ring, spec)
+  local writer <close> = start_writer(ring, spec)
   ring:side "watch"
   repeat
     if spec.watch then spec.watch(ring:progress()) end
@@ -204,7 +205,7 @@ end
 ---@param path string
 ---@return boolean
 function unpack.remove(path)
-  return wall.inside(job.fork, library.open("archive").remove, path)
+  return wall.inside(job.fork, library.open("feed").remove, path)
 end
 
 return unpack

@@ -96,11 +96,24 @@ local function unshare_user(plan)
 end
 
 
+-- The target is all that this mount namespace has. pivot_root(2)
+local function pivot(target)
+  ns.mount("none", "/", nil, "rprivate")
+  ns.mount(target, target, nil, "bind")
+  ns.chdir(target)
+  ns.pivot_root(".", ".")
+  ns.umount(".", "detach")
+  ns.chdir "/"
+end
+
+
 ---The child's part. ask() tells the parent to map and waits for its word.
 ---@param plan table
 ---@param ask fun(): boolean
+---@param target? string  the directory that becomes the root
 ---@return string kind  "root", "ranges" or "one"
-function wall.enter(plan, ask)
+---@return string root  where the target is now
+function wall.enter(plan, ask, target)
   local kind = plan.kind
   if unshare_user(plan) and not (kind ~= "one" and ask()) then
     ns.map(nil, "root")
@@ -109,7 +122,9 @@ function wall.enter(plan, ask)
   ns.setresgid(0, 0, 0)
   ns.setresuid(0, 0, 0)
   ns.unshare "mnt"
-  return kind
+  -- In an initramfs the kernel refuses to pivot: chroot is what remains.
+  if target and pcall(pivot, target) then target = "/" end
+  return kind, target
 end
 
 

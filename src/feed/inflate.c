@@ -12,7 +12,7 @@
 
 #include <zlib.h>
 
-#include "archive.h"
+#include "feed/feed.h"
 
 /* -- zlib ------------------------------------------------------------------ */
 

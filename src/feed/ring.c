@@ -14,7 +14,7 @@
 
 #include <lauxlib.h>
 
-#include "archive.h"
+#include "feed/feed.h"
 
 static void close_end(int *fd) {
   if (*fd >= 0)
@@ -30,7 +30,7 @@ static void close_pipes(Ring *ring) {
 }
 
 Ring *ring_check(lua_State *L, int arg) {
-  Ring *ring = luaL_checkudata(L, arg, ARCHIVE_RING);
+  Ring *ring = luaL_checkudata(L, arg, FEED_RING);
   if (ring->shared == NULL)
     luaL_argerror(L, arg, "the ring is closed");
   return ring;
@@ -96,13 +96,13 @@ long ring_next(Ring *ring, const void **block) {
 
 /* -- Lua's view ------------------------------------------------------------------ */
 
-/* archive.ring() -> Ring, to be made before the two processes are */
+/* feed.ring() -> Ring, to be made before the two processes are */
 static int ring_new(lua_State *L) {
   Ring *ring = lua_newuserdatauv(L, sizeof *ring, 0);
   memset(ring, 0, sizeof *ring);
   ring->filled[0] = ring->filled[1] = ring->freed[0] = ring->freed[1] = -1;
   ring->credit = RING_BLOCKS;
-  luaL_setmetatable(L, ARCHIVE_RING);
+  luaL_setmetatable(L, FEED_RING);
   void *memory = mmap(NULL, sizeof(Shared), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
@@ -172,7 +172,7 @@ static int ring_progress(lua_State *L) {
 }
 
 static int ring_close(lua_State *L) {
-  Ring *ring = luaL_checkudata(L, 1, ARCHIVE_RING);
+  Ring *ring = luaL_checkudata(L, 1, FEED_RING);
   close_pipes(ring);
   if (ring->shared != NULL)
     munmap(ring->shared, sizeof(Shared));
@@ -203,7 +203,7 @@ static const luaL_Reg metamethods[] = {
 
 void ring_open(lua_State *L) {
   luaL_setfuncs(L, funcs, 0);
-  luaL_newmetatable(L, ARCHIVE_RING);
+  luaL_newmetatable(L, FEED_RING);
   luaL_setfuncs(L, metamethods, 0);
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * archive.h - what the files of nslua/archive.so share. Two processes work
+ * feed.h - what nslua/feed.so and nslua/archive.so share. Two processes work
  * on one archive: the reader (network or file -> digest -> inflate) and the
  * writer (tar -> disk). Between them is a ring of blocks in shared memory,
  * so nothing is copied and no thread is needed.
  */
-#ifndef NSLUA_ARCHIVE_H
-#define NSLUA_ARCHIVE_H
+#ifndef NSLUA_FEED_H
+#define NSLUA_FEED_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -18,15 +18,16 @@
 /* A reason, in words for people. The first one stays: later ones are only
    its consequences. A name in it is raw: whoever shows it cleans it. */
 typedef struct Reason {
-  char text[5000];
+  char text[1000];
 } Reason;
 
+/* reason.c */
 bool reason_set(Reason *r, const char *fmt, ...)
   __attribute__((format(printf, 2, 3))); /* always false */
 
 /* -- ring.c ---------------------------------------------------------------- */
 
-enum { RING_BLOCK = 256 * 1024, RING_BLOCKS = 8, RING_TEXT = 5000 };
+enum { RING_BLOCK = 256 * 1024, RING_BLOCKS = 8, RING_TEXT = 1200 };
 
 /* What both processes and the one that waits for them see. */
 typedef struct Shared {
@@ -46,7 +47,7 @@ typedef struct Ring {
   bool holding;            /* the reader's side has not given back its block */
 } Ring;
 
-#define ARCHIVE_RING "nslua.archive.Ring"
+#define FEED_RING "nslua.feed.Ring"
 Ring *ring_check(lua_State *L, int arg);
 /* The block to fill, or NULL when the other side is gone. */
 unsigned char *ring_begin(Ring *ring);
@@ -73,26 +74,8 @@ struct Inflater {
 bool inflater_open(Inflater *z, bool fast);
 void inflater_close(Inflater *z);
 
-/* -- feed.c, writer.c, archive.c ------------------------------------------------ */
+/* -- remove.c --------------------------------------------------------------- */
 
-void feed_open(lua_State *L);
 void remove_open(lua_State *L);
-
-struct archive;
-struct archive_entry;
-
-typedef struct Limits {
-  uint64_t bytes;   /* of all files, holes included */
-  uint64_t entries;
-} Limits;
-
-typedef struct Writer Writer;
-/* Writes below the directory `root`, which it keeps open. */
-Writer *writer_new(int root, const Limits *limits, Reason *why);
-bool writer_entry(Writer *w, struct archive *a, struct archive_entry *e);
-bool writer_finish(Writer *w);
-/* What was left out, by kind. */
-void writer_push_stats(lua_State *L, const Writer *w);
-void writer_free(Writer *w);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include <lauxlib.h>
 
-#include "archive.h"
+#include "feed/feed.h"
 
 /* 0 or errno */
 static int remove_one(const FTSENT *e) {
@@ -29,8 +29,8 @@ static int remove_one(const FTSENT *e) {
   }
 }
 
-/* archive.remove(path) -> true | nil, reason */
-static int archive_remove(lua_State *L) {
+/* feed.remove(path) -> true | nil, reason */
+static int tree_remove(lua_State *L) {
   char *paths[2] = {(char *)(uintptr_t)luaL_checkstring(L, 1), NULL};
   FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_XDEV, NULL);
   int error_number = tree == NULL ? errno : 0;
@@ -52,7 +52,7 @@ static int archive_remove(lua_State *L) {
 }
 
 static const luaL_Reg funcs[] = {
-  {"remove", archive_remove},
+  {"remove", tree_remove},
   {NULL, NULL},
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * feed.c - the reader's end of the ring: what comes from the network or a file
- * is digested as it is (SHA-256), inflated when it is gzip, and passed on.
+ * feed.c - nslua/feed.so: the reader's end of the ring. What comes from the
+ * network or a file is digested as it is (SHA-256), inflated when it is gzip,
+ * and passed on. A shared object apart from archive.so, so that each of the
+ * two processes loads only what it needs (ring.c, inflate.c, remove.c).
  * Nothing that follows a gzip member may be anything but another member or
  * zero bytes (gzip(1) pads tapes with them).
  */
@@ -10,9 +12,9 @@
 #include <lauxlib.h>
 #include <openssl/evp.h>
 
-#include "archive.h"
+#include "feed/feed.h"
 
-#define ARCHIVE_FEED "nslua.archive.Feed"
+#define FEED_TYPE "nslua.feed.Feed"
 
 enum { SNIFF, GZIP, BETWEEN, PADDING, PLAIN };
 
@@ -167,6 +169,8 @@ static bool feed(Feed *f, const unsigned char *in, size_t left) {
 
 /* The input ended: may it end here? */
 static bool ended_well(Feed *f) {
+  if (f->fetched == 0)
+    return reason_set(&f->why, "it is empty");
   if (f->state == GZIP)
     return reason_set(&f->why, "the gzip data is cut off");
   if (f->state == BETWEEN && f->held == 1 && f->first[0] != 0)
@@ -179,7 +183,7 @@ static bool ended_well(Feed *f) {
 /* -- Lua's view ------------------------------------------------------------------------ */
 
 static Feed *check_feed(lua_State *L) {
-  Feed *f = luaL_checkudata(L, 1, ARCHIVE_FEED);
+  Feed *f = luaL_checkudata(L, 1, FEED_TYPE);
   if (f->hash == NULL || f->ring->shared == NULL)
     luaL_argerror(L, 1, "the feed is closed");
   return f;
@@ -196,7 +200,7 @@ static int result(lua_State *L, Feed *f, bool well) {
   return 3;
 }
 
-/* archive.feed(ring, max_plain, max_ratio, fast) -> Feed */
+/* feed.new(ring, max_plain, max_ratio, fast) -> Feed */
 static int feed_new(lua_State *L) {
   Ring *ring = ring_check(L, 1);
   lua_Integer max_plain = luaL_checkinteger(L, 2);
@@ -205,7 +209,7 @@ static int feed_new(lua_State *L) {
   luaL_argcheck(L, max_ratio > 0, 3, "a ratio > 0 is wanted");
   Feed *f = lua_newuserdatauv(L, sizeof *f, 1);
   memset(f, 0, sizeof *f);
-  luaL_setmetatable(L, ARCHIVE_FEED);
+  luaL_setmetatable(L, FEED_TYPE);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   f->ring = ring;
@@ -269,7 +273,7 @@ static int feed_engine(lua_State *L) {
 }
 
 static int feed_close(lua_State *L) {
-  Feed *f = luaL_checkudata(L, 1, ARCHIVE_FEED);
+  Feed *f = luaL_checkudata(L, 1, FEED_TYPE);
   EVP_MD_CTX_free(f->hash);
   f->hash = NULL;
   inflater_close(&f->z);
@@ -277,7 +281,7 @@ static int feed_close(lua_State *L) {
 }
 
 static const luaL_Reg funcs[] = {
-  {"feed", feed_new},
+  {"new", feed_new},
   {NULL, NULL},
 };
 
@@ -296,12 +300,16 @@ static const luaL_Reg metamethods[] = {
   {NULL, NULL},
 };
 
-void feed_open(lua_State *L) {
-  luaL_setfuncs(L, funcs, 0);
-  luaL_newmetatable(L, ARCHIVE_FEED);
+LUALIB_API int luaopen_nslua_feed(lua_State *L);
+
+__attribute__((visibility("default"))) int luaopen_nslua_feed(lua_State *L) {
+  luaL_newmetatable(L, FEED_TYPE);
   luaL_setfuncs(L, metamethods, 0);
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  luaL_newlib(L, funcs);
+  ring_open(L);
+  remove_open(L);
+  return 1;
 }
