@@ -67,7 +67,8 @@ describe("ids", function()
   it("are refused to those who have no right", function()
     local out, err = helpers.as_nobody [[
       local ns = require "nslua"
-      for _, f in ipairs { "setuid", "setgid", "seteuid", "setegid", "setreuid", "setregid", "setresuid", "setresgid" } do
+      for _, f in ipairs { "setuid", "setgid", "seteuid", "setegid", "setreuid", "setregid", "setresuid",
+          "setresgid" } do
         local ok, e = pcall(ns[f], 1, 1, 1)
         print(f, ok or e.name)
       end
@@ -119,7 +120,8 @@ describe("capabilities", function()
   it("agree with what the kernel says of the process", function()
     for _, target in ipairs { false, ns.getpid() } do
       local caps = ns.capabilities(target or nil)
-      for field, label in pairs { effective = "CapEff", permitted = "CapPrm", inheritable = "CapInh", bounding = "CapBnd", ambient = "CapAmb" } do
+      for field, label in pairs { effective = "CapEff", permitted = "CapPrm", inheritable = "CapInh",
+        bounding = "CapBnd", ambient = "CapAmb" } do
         local n, bits = 0, tonumber(status(label), 16)
         for _ in pairs(caps[field]) do n = n + 1 end
         local ones = 0
@@ -206,6 +208,7 @@ describe("limits", function()
         fill[n] = fd
       end
       assert.is_true(n < 20)
+      assert.equal(n, #fill)
       ns.rlimit("core", 0, 0)
       assert.same({ 0, 0 }, { ns.rlimit "core" })
       assert.equal("EINVAL", name_of(ns.rlimit, "fsize", 10, 5))

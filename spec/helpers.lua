@@ -219,6 +219,24 @@ function helpers.absent(name, reason)
 end
 
 
+-- The environment that busted gave the spec that is being read: only there is
+-- the `pending` that takes a reason.
+local function spec_environment()
+  local level = 2
+  while true do
+    local info = assert(debug.getinfo(level, "fS"), "no spec is being read")
+    if info.source:find "_spec%.lua$" then
+      for i = 1, 255 do
+        local name, value = debug.getupvalue(info.func, i)
+        if name == "_ENV" then return value end
+        if not name then break end
+      end
+    end
+    level = level + 1
+  end
+end
+
+
 ---An `it` that runs when probe() is true. Else probe returns false, a reason
 ---and "absent" when the kernel itself lacks the facility: pending, and with
 ---NSLUA_MUST_WORK=1 a failure unless absent. fn gets what probe returned next.
@@ -231,7 +249,8 @@ function helpers.need_it(probe, name, fn)
   elseif must_work then
     return it(name, function() error("must work here, but: " .. reason, 0) end)
   end
-  return it(name, function() pending(reason) end)
+  local spec = spec_environment()
+  return it(name, function() spec.pending(reason) end)
 end
 
 

@@ -109,7 +109,8 @@ describe("mount", function()
       local shown = tostring(m)
       local mode = ns.stat("a").mode
       assert.is_true(m:umount())
-      return table.concat(lines, "\n"), shown, mode, row.source .. " " .. row.type .. " " .. row.options, row_at(dir .. "/a") == nil
+      return table.concat(lines, "\n"), shown, mode, row.source .. " " .. row.type .. " " .. row.options,
+        row_at(dir .. "/a") == nil
     end)
     assert.equal('mount("here", "a", "tmpfs", MS_NOSUID|MS_NOEXEC, "mode=711,size=64k") = 0', lines)
     assert.equal("mount " .. dir .. "/a (tmpfs)", shown)

@@ -62,7 +62,7 @@ describe("names in the file system", function()
       { "ENOTDIR", ns.mkdir, at "file/x" }, { "EINVAL", ns.mkdtemp, at "x" },
       { "ENOENT", ns.mkdtemp, at "none/XXXXXX" },
       { "ENOTEMPTY", ns.rmdir, dir }, { "ENOTDIR", ns.rmdir, at "file" },
-      { "EINVAL", ns.rmdir, at "dir/." }, { "EBUSY", ns.rmdir, "/proc" },
+      { "EINVAL", ns.rmdir, at "dir/." }, { ns.geteuid() == 0 and "EBUSY" or "EACCES", ns.rmdir, "/proc" },
       { "EISDIR", ns.unlink, at "dir" }, { "ENOENT", ns.unlink, at "none" },
       { "EEXIST", ns.symlink, "x", at "link" }, { "ENOENT", ns.symlink, "", at "new" },
       { "EEXIST", ns.hardlink, at "file", at "link" }, { "EPERM", ns.hardlink, at "dir", at "new" },

@@ -62,7 +62,8 @@ describe("trees as descriptors", function()
       assert.is_false(ok)
       assert.matches("bad argument #2", err)
     end
-    for _, options in ipairs { { {} }, { "a\0b" }, { size = {} }, { size = "\0" }, { [true] = "x" }, { [2.5] = "x" } } do
+    for _, options in ipairs { { {} }, { "a\0b" }, { size = {} }, { size = "\0" },
+      { [true] = "x" }, { [2.5] = "x" } } do
       local ok, err = pcall(ns.fsmount, "tmpfs", options)
       assert.is_false(ok)
       assert.matches("bad argument #2", err)
@@ -164,7 +165,8 @@ describe("trees as descriptors", function()
         r:read(1)
       end)
       r:close()
-      repeat ns.poll({}, 0.01) until ns.readlink("/proc/" .. child.pid .. "/ns/user") ~= ns.readlink "/proc/self/ns/user"
+      repeat ns.poll({}, 0.01)
+      until ns.readlink("/proc/" .. child.pid .. "/ns/user") ~= ns.readlink "/proc/self/ns/user"
       ns.map(child, { uid = { { 0, 100000, 1000 } }, gid = { { 0, 100000, 1000 } } })
       local tree = ns.open_tree(dir .. "/a", "clone")
       local ok, err = pcall(ns.mount_setattr, tree, { userns = ns.of(child, "user") })

@@ -21,7 +21,7 @@
 
 #define CAPS_SET "nslua.capabilities"
 
-/* -- names -------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 #define CAP(word, number, NAME) {word, 1UL << (number), NAME}
 static const lib_Word capabilities[] = {
@@ -83,7 +83,7 @@ static unsigned long known_bits(void) {
   return bits;
 }
 
-/* -- sets ------------------------------------------------------------------------ */
+/* -- sets ------------------------------------------------------------------ */
 
 /* Pushes {sys_admin = true, ...}, which prints as its words. */
 static void push_set(lua_State *L, unsigned long bits) {
@@ -164,7 +164,7 @@ static unsigned long check_set(lua_State *L, int arg) {
   return lib_checkflags(L, arg, capabilities) & known_bits();
 }
 
-/* -- reading ----------------------------------------------------------------------- */
+/* -- reading --------------------------------------------------------------- */
 
 typedef struct __user_cap_header_struct Header;
 typedef struct __user_cap_data_struct Data;
@@ -238,7 +238,7 @@ static int caps_capabilities(lua_State *L) {
   return push_sets(L, sets);
 }
 
-/* -- changing -------------------------------------------------------------------------- */
+/* -- changing -------------------------------------------------------------- */
 
 static const lib_Word set_keys[] = {
   {"effective", 0, "effective"}, {"permitted", 1, "permitted"},
@@ -334,7 +334,8 @@ static const lib_Word securebits[] = {
   {NULL, 0, NULL},
 };
 
-/* ns.securebits([words]) -> list of words, or true    PR_SET_SECUREBITS(2const) */
+/* ns.securebits([words]) -> list of words, or true
+   PR_SET_SECUREBITS(2const) */
 static int caps_securebits(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) {
     unsigned long bits = lib_checkflags(L, 1, securebits);
@@ -366,7 +367,7 @@ static int caps_no_new_privs(lua_State *L) {
   return 1;
 }
 
-/* -- resource limits ------------------------------------------------------------------------ */
+/* -- resource limits ------------------------------------------------------- */
 
 #define LIMIT(word, NAME) {word, NAME, #NAME}
 static const lib_Word limits[] = {
@@ -405,7 +406,8 @@ static void push_limit(lua_State *L, rlim_t n) {
     lua_pushinteger(L, (lua_Integer)n);
 }
 
-/* ns.rlimit(name [, soft [, hard]]) -> soft, hard as they are now   prlimit(2) */
+/* ns.rlimit(name [, soft [, hard]]) -> soft, hard as they are now
+   setrlimit(2) */
 static int caps_rlimit(lua_State *L) {
   struct rlimit r;
   int which = (int)lib_checkword(L, 1, limits);

@@ -77,7 +77,7 @@ static int cred_getgroups(lua_State *L) {
   return 1;
 }
 
-/* -- changing ----------------------------------------------------------------- */
+/* -- changing -------------------------------------------------------------- */
 
 static unsigned check_id(lua_State *L, int arg) {
   int exact;

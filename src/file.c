@@ -23,7 +23,7 @@ enum {
   MOST_FDS = 253, /* SCM_MAX_FD: what one message can carry */
 };
 
-/* -- making ------------------------------------------------------------------ */
+/* -- making ---------------------------------------------------------------- */
 
 /* O_RDONLY is no bit; this one stands for it in the words and the trace. */
 #define READ_ONLY (1UL << 40)
@@ -136,7 +136,7 @@ static int duplicate(lua_State *L, int fd) {
    F_DUPFD_CLOEXEC(2const) */
 static int file_fd(lua_State *L) { return duplicate(L, lib_checkfd(L, 1)); }
 
-/* -- reading ------------------------------------------------------------------- */
+/* -- reading --------------------------------------------------------------- */
 
 /* One read(2) that ended; 0 at the end of the file. */
 static size_t read_some(lua_State *L, int fd, void *to, size_t size) {
@@ -205,7 +205,7 @@ static int fd_read(lua_State *L) {
   return luaL_argerror(L, 2, "\"a\", \"l\" or a number of bytes is wanted");
 }
 
-/* -- writing --------------------------------------------------------------------- */
+/* -- writing --------------------------------------------------------------- */
 
 /* write(2), where a pipe without readers is EPIPE and no signal: the program
    around us may not have asked to die of it. */
@@ -252,7 +252,7 @@ static int fd_write(lua_State *L) {
   return 1;
 }
 
-/* -- descriptors in messages -------------------------------------------------------- */
+/* -- descriptors in messages ----------------------------------------------- */
 
 typedef union Control {
   struct cmsghdr aligned;
@@ -260,7 +260,8 @@ typedef union Control {
 } Control;
 
 /* Puts the descriptors of the list at `arg` into the message. */
-static void attach(lua_State *L, int arg, struct msghdr *msg, Control *control) {
+static void attach(lua_State *L, int arg, struct msghdr *msg,
+                   Control *control) {
   int fds[MOST_FDS];
   luaL_checktype(L, arg, LUA_TTABLE);
   lua_Unsigned n = lua_rawlen(L, arg);
@@ -374,7 +375,7 @@ static int fd_recv(lua_State *L) {
   return 2;
 }
 
-/* -- waiting ---------------------------------------------------------------------------- */
+/* -- waiting --------------------------------------------------------------- */
 
 static double now(void) {
   struct timespec t;
@@ -410,7 +411,8 @@ static int file_poll(lua_State *L) {
     luaL_argerror(L, 1, "too many elements");
   struct pollfd *fds = lib_scratch(L, n * sizeof *fds);
   for (lua_Unsigned i = 0; i < n; i++)
-    fds[i] = (struct pollfd){lib_checkfdat(L, 1, (lua_Integer)i + 1), POLLIN, 0};
+    fds[i] = (struct pollfd){
+      .fd = lib_checkfdat(L, 1, (lua_Integer)i + 1), .events = POLLIN};
   int ready = poll_until(L, fds, n, ms);
   lua_createtable(L, ready, 0);
   for (lua_Unsigned i = 0; ready > 0 && i < n; i++) {
@@ -424,7 +426,7 @@ static int file_poll(lua_State *L) {
   return 1;
 }
 
-/* -- the handle ---------------------------------------------------------------------------- */
+/* -- the handle ------------------------------------------------------------ */
 
 /* fd:close() -> true, also when it is closed already    close(2) */
 static int fd_close(lua_State *L) {
@@ -516,7 +518,7 @@ static int fd_flock(lua_State *L) {
   unsigned long how = lib_checkflags(L, 2, lock_words);
   int result;
   if (how == 0 || how > 15)
-    luaL_argerror(L, 2, "\"sh\", \"ex\" or \"un\" is wanted, with or without \"nb\"");
+    luaL_argerror(L, 2, "\"sh\", \"ex\" or \"un\" is wanted, or with \",nb\"");
   while ((result = flock(fd, (int)how)) == -1 && errno == EINTR)
     lib_interrupt_point(L);
   return lib_done(L, result, "flock", "dw", fd, lock_words, how);

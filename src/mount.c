@@ -74,7 +74,8 @@ void lib_mounted(lua_State *L, int index) {
   lua_pop(L, 1);
 }
 
-/* mount:umount([flags = "detach"]) -> whether it was still there   umount2(2) */
+/* mount:umount([flags = "detach"]) -> whether it was still there
+   umount2(2) */
 static int mount_umount_handle(lua_State *L) {
   lib_Mount *m = luaL_checkudata(L, 1, LIB_MOUNT);
   unsigned long flags = lua_isnoneornil(L, 2)
@@ -125,7 +126,7 @@ static int mount_tostring(lua_State *L) {
   return 1;
 }
 
-/* -- mount and umount ------------------------------------------------------------ */
+/* -- mount and umount ------------------------------------------------------ */
 
 /* What the kernel would cut off without a word is refused. */
 static const char *opt_data(lua_State *L, int arg) {
@@ -150,8 +151,8 @@ static int mount_mount(lua_State *L) {
   if (!changes)
     lib_newmount(L, source, target,
                  flags & MS_MOVE ? "move" : flags & MS_BIND ? "bind" : type);
-  lib_done(L, mount(source, target, type, flags, data), "mount", "sssws", source,
-           target, type, lib_mountflags, flags, data);
+  lib_done(L, mount(source, target, type, flags, data), "mount", "sssws",
+           source, target, type, lib_mountflags, flags, data);
   if (changes)
     return 1;
   lua_pop(L, 1);
@@ -173,7 +174,7 @@ static int mount_umount(lua_State *L) {
   return 1;
 }
 
-/* -- the root ---------------------------------------------------------------------- */
+/* -- the root -------------------------------------------------------------- */
 
 /* ns.chroot(path) -> true    chroot(2): the directory stays where it is */
 static int mount_chroot(lua_State *L) {

@@ -17,7 +17,13 @@
 #include "kernel.h"
 #include "lib.h"
 
-/* -- one row ------------------------------------------------------------------- */
+enum {
+  AT_ONCE = 512,      /* mounts in one listmount(2) */
+  TEXTS = 16 << 10,   /* of one statmount(2) */
+  PIECE = 16 << 10,   /* of mountinfo */
+};
+
+/* -- one row --------------------------------------------------------------- */
 
 static void set_integer(lua_State *L, const char *field, lua_Integer n) {
   lua_pushinteger(L, n);
@@ -61,7 +67,7 @@ static void set_propagation(lua_State *L, unsigned long peer,
   lua_setfield(L, -2, "propagation");
 }
 
-/* -- /proc/PID/mountinfo ---------------------------------------------------------- */
+/* -- /proc/PID/mountinfo --------------------------------------------------- */
 
 /* The next word of a line; its length is 0 at the end. */
 static const char *next_word(const char **at, const char *end, size_t *length) {
@@ -101,7 +107,7 @@ static void read_tags(lua_State *L, const char **at, const char *end) {
   set_propagation(L, peer, master, unbindable);
 }
 
-/* 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+/* 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,barrier=1
    Pushes a row. */
 static void push_line(lua_State *L, const char *at, const char *end) {
   char *rest;
@@ -134,8 +140,8 @@ static const char *push_file(lua_State *L, const char *path, size_t *length) {
   lib_check(L, h->fd, "open", "sr", path, "O_RDONLY|O_CLOEXEC");
   luaL_buffinit(L, &B);
   do {
-    char *space = luaL_prepbuffsize(&B, 16 * 1024);
-    n = read(h->fd, space, 16 * 1024);
+    char *space = luaL_prepbuffsize(&B, PIECE);
+    n = read(h->fd, space, PIECE);
     if (n > 0)
       luaL_addsize(&B, (size_t)n);
   } while (n > 0);
@@ -166,9 +172,8 @@ static int push_by_procfs(lua_State *L, pid_t pid) {
   return 1;
 }
 
-/* -- listmount and statmount ---------------------------------------------------------- */
+/* -- listmount and statmount ----------------------------------------------- */
 
-enum { AT_ONCE = 512, TEXTS = 16 * 1024 };
 
 static const lib_Word attribute_words[] = { /* as mountinfo orders them */
   {"nosuid", MOUNT_ATTR_NOSUID, ""},

@@ -17,7 +17,7 @@
 #include "kernel.h"
 #include "lib.h"
 
-/* -- what is there? ---------------------------------------------------------- */
+/* -- what is there? -------------------------------------------------------- */
 
 static const lib_Word file_types[] = {
   {"file", S_IFREG, "S_IFREG"},   {"dir", S_IFDIR, "S_IFDIR"},
@@ -122,7 +122,7 @@ static int path_readlink(lua_State *L) {
   return 1;
 }
 
-/* -- folders ------------------------------------------------------------------ */
+/* -- folders --------------------------------------------------------------- */
 
 struct entry { /* struct linux_dirent64 */
   uint64_t ino;
@@ -204,7 +204,7 @@ static int path_getcwd(lua_State *L) {
   return 1;
 }
 
-/* -- names ---------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 /* ns.unlink(path) -> true    unlink(2) */
 static int path_unlink(lua_State *L) {
@@ -245,7 +245,7 @@ static int path_mknod(lua_State *L) {
                   (int)low);
 }
 
-/* -- owners and permissions -------------------------------------------------------- */
+/* -- owners and permissions ------------------------------------------------ */
 
 /* ns.chmod(path | Fd, mode) -> true    chmod(2), fchmod(2) */
 static int path_chmod(lua_State *L) {
@@ -267,7 +267,8 @@ static unsigned opt_id(lua_State *L, int arg) {
     return (unsigned)-1;
   int exact;
   lua_Integer id = lua_tointegerx(L, arg, &exact);
-  if (lua_type(L, arg) != LUA_TNUMBER || !exact || id < 0 || id >= (lua_Integer)(unsigned)-1)
+  if (lua_type(L, arg) != LUA_TNUMBER || !exact || id < 0 ||
+      id >= (lua_Integer)UINT_MAX)
     luaL_argerror(L, arg, "an id is between 0 and 4294967294");
   return (unsigned)id;
 }

@@ -224,7 +224,7 @@ function mounts.overlay(opts)
   opts = check_options(opts, 1, "overlay", overlay_options)
   local lower = check_lower(opts.lower)
   if not opts.target then argument_error(1, "overlay", "target= is missing") end
-  if not opts.upper ~= not opts.work then
+  if (opts.upper == nil) ~= (opts.work == nil) then
     argument_error(1, "overlay", "upper= and work= go together")
   end
   local userxattr = opts.userxattr

@@ -8,6 +8,13 @@ local ns = {}
 ---words, "all", "none" or "all but sys_time".
 ---@alias nslua.CapSet table<string, true>
 
+---@class nslua.Capabilities
+---@field effective nslua.CapSet  what the kernel asks
+---@field permitted nslua.CapSet  what effective may hold
+---@field inheritable nslua.CapSet
+---@field bounding nslua.CapSet  what an exec may gain
+---@field ambient nslua.CapSet  what an exec keeps
+
 ---The capabilities of a process. They count in its own user namespace and in
 ---those below.
 ---
@@ -16,7 +23,7 @@ local ns = {}
 ---Raises: ENOENT (no such process).
 ---Source: capget(2), PR_CAPBSET_READ(2const), proc_pid_status(5)
 ---@param target? nslua.Proc|integer  default: the caller
----@return { effective: nslua.CapSet, permitted: nslua.CapSet, inheritable: nslua.CapSet, bounding: nslua.CapSet, ambient: nslua.CapSet } sets
+---@return nslua.Capabilities sets
 function ns.capabilities(target) end
 
 ---Sets capabilities of the caller; a set that is not named stays.
