@@ -67,8 +67,8 @@ return {
       return "An ordinary user may map one id, his own, without help; " .. owned .. "."
     end,
     fix = "map your own id only (map=\"root\"; lessons need no more), or use " ..
-      "map=\"auto\" with newuidmap and a range (admin: usermod --add-subuids " ..
-      "100000-165535 --add-subgids 100000-165535 USER)",
+      "newuidmap with a range of yours (admin: usermod --add-subuids " ..
+      "100000-165535 --add-subgids 100000-165535 USER; shell: unshare --map-auto)",
     command = "sudo usermod --add-subuids 100000-165535 --add-subgids " ..
       "100000-165535 \"$USER\"",
     weakens = "your processes may use 65536 further ids, which nobody else " ..
@@ -163,7 +163,7 @@ return {
     why = "setgroups is denied in this user namespace: that is the price of a " ..
       "map that an ordinary user wrote.",
     fix = "expected with a one-line map; as root, or with newuidmap " ..
-      "(map=\"auto\"), setgroups stays allowed",
+      "(shell: unshare --map-auto), setgroups stays allowed",
     see = "user_namespaces(7)",
   },
   {
@@ -183,7 +183,7 @@ return {
       return "This id has no name in the user namespace of the process or of " ..
         "the file system."
     end,
-    fix = "map it (map=\"auto\" needs /etc/subuid), or leave owners alone: " ..
+    fix = "map it too (as root, or by newuidmap), or leave owners alone: " ..
       "ns.rootfs does (shell: tar --no-same-owner)",
     see = "user_namespaces(7)",
   },

@@ -49,7 +49,8 @@ end
 local function below(s, path)
   local found = {}
   for _, m in ipairs(s.mounts or {}) do
-    if path and path ~= "/" and m.target:sub(1, #path + 1) == path .. "/" then
+    local prefix = path and path:gsub("/+$", "") .. "/"
+    if prefix and m.target ~= "/" and m.target:sub(1, #prefix) == prefix then
       found[#found + 1] = m.target
     end
   end
@@ -220,7 +221,7 @@ return {
     id = "mount-target-missing", call = "mount", errno = "ENOENT",
     when = function(_, e) return missing(e, 2) end,
     why = "The target {target} does not exist.",
-    fix = "make it first: os.execute(\"mkdir -p DIR\"), or ns.box{mounts=} which does",
+    fix = "make it first: ns.mkdir(target) (shell: mkdir -p DIR)",
     see = "mount(2)",
   },
   {
@@ -228,6 +229,24 @@ return {
     when = function(_, e) return missing(e, 1) end,
     why = "The source {source} does not exist.",
     fix = "look at the path as this process's root shows it: ns.readdir(\"/\")",
+    see = "mount(2)",
+  },
+  {
+    id = "mount-path-missing", call = MOUNT, errno = "ENOENT",
+    why = "The source or the target does not exist in the root where it was " ..
+      "mounted.",
+    fix = "look there: ns.readdir(\"/\"); ns.mkdir makes a directory to mount on",
+    see = "mount(2)",
+  },
+  {
+    id = "mount-no-type", call = "mount", errno = "EINVAL",
+    when = function(_, e)
+      return (fstype(e) == "NULL" or fstype(e) == nil) and not e.text:find("MS_")
+    end,
+    why = "No file system type is named, and no flag says that it is a bind, a " ..
+      "move or a change.",
+    fix = "ns.bind(source, target) binds; else name the type: ns.mount(source, " ..
+      "target, \"ext4\")",
     see = "mount(2)",
   },
   {

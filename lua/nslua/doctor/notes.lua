@@ -45,7 +45,7 @@ return {
     when = function(s) return s.setgroups == "deny" end,
     why = "setgroups is denied here, so su and login say \"cannot set groups\": " ..
       "expected with a one-line map.",
-    fix = "as root, or with newuidmap (map=\"auto\"), it stays allowed",
+    fix = "as root, or with newuidmap (shell: unshare --map-auto), it stays allowed",
     see = "user_namespaces(7)",
   },
   {

@@ -51,7 +51,7 @@ probe.steps = {
   { name = "tmpfs", title = "mounting a tmpfs", needs = { "private" }, call = "mount",
     args = { '"tmpfs"', '"/tmp"', '"tmpfs"', "0", "NULL" },
     run = function() ns.mount("tmpfs", cover(), "tmpfs") end },
-  { name = "overlay", title = "mounting an overlay", needs = { "tmpfs", "map" },
+  { name = "overlay", title = "mounting an overlay", needs = { "tmpfs" },
     call = "mount", args = { '"overlay"', '"/tmp/merged"', '"overlay"', "0" },
     run = overlay },
   { name = "uts", title = "host names", needs = { "power" }, call = "unshare",
@@ -165,7 +165,8 @@ function probe.climb(privileged)
   end)
   if trace then sys.set_trace(trace) end
   if ok then return result, failure end
-  return {}, rawget(result, "message") or tostring(result)
+  if getmetatable(result) ~= sys.error_type then return {}, tostring(result) end
+  return { fork = result.name }, result.message
 end
 
 

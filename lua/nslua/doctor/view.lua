@@ -39,7 +39,9 @@ end
 
 
 local function place(s)
-  local parts = { "Linux " .. (s.kernel or "?"), s.distribution, "uid " .. tostring(s.uid or "?") }
+  local parts = { "Linux " .. (s.kernel or sys.primitives.uname().release) }
+  if s.distribution then parts[2] = s.distribution end
+  parts[#parts + 1] = "uid " .. tostring(s.uid or sys.primitives.getuid())
   if s.wsl then parts[#parts + 1] = "WSL " .. s.wsl end
   if s.container then parts[#parts + 1] = "in " .. s.container end
   if s.chrooted or s.below_root then parts[#parts + 1] = "in a chroot" end

@@ -1,0 +1,108 @@
+-- SPDX-License-Identifier: MIT
+-- What ns.can() answers from: one row an ability, tried once for a process (a
+-- child is another process), the rest read from the signals.
+
+local sys = require "nslua.sys"
+local lazy = require "nslua.doctor.lazy"
+local probe = require "nslua.doctor.probe"
+local rows = require "nslua.doctor.rows"
+
+local ns = sys.primitives
+
+local abilities = {}
+
+
+---Why a step was refused, in words. Pure.
+---@param s table  signals
+---@param step table
+---@param errno string
+---@return table finding
+function abilities.finding(s, step, errno)
+  local event = rows.event { call = step.call, name = errno, args = step.args }
+  local row = rows.find(s, event)
+  local found = row and rows.tell(row, s, event)
+  if not found and errno:find("^killed") then
+    found = { id = "killed", why = "A system call filter kills the process that " ..
+      "tries it (" .. errno .. ").", fix = "run outside that sandbox" }
+  end
+  found = found or { id = "unexplained", why = "The kernel said " .. errno .. "." }
+  found.probe, found.errno = step.name, errno
+  return found
+end
+
+
+local function add_row(list, row)
+  list[#list + 1] = row
+end
+
+
+local function probe_row(s, step, privileged, failure)
+  local errno = s.probes[step.name]
+  local row = { name = step.name, title = step.title, ok = errno == true }
+  if row.ok then return row end
+  if type(errno) == "string" then
+    local found = abilities.finding(s, step, errno)
+    row.errno, row.why, row.fix = errno, found.why, found.fix
+    return row
+  end
+  row.needs = probe.blocker(step, s.probes, privileged)
+  row.why = failure or ("not tried: it needs %s"):format(row.needs or "another step")
+  return row
+end
+
+
+-- Abilities that are read, not tried.
+local function add_signal_rows(list, s)
+  add_row(list, { name = "uid0", title = "real root",
+    ok = s.euid == 0 and s.initial_user == true,
+    why = "this is not root of the first user namespace", fix = "sudo nslua ..." })
+  add_row(list, { name = "subids", title = "maps of many ids",
+    ok = (s.caps and s.caps.setuid and s.initial_user or
+      ((s.subuid or 0) > 0 and s.newuidmap ~= nil)) or false,
+    why = "no range in /etc/subuid, or no newuidmap",
+    fix = "an admin runs: usermod --add-subuids 100000-165535 USER" })
+  add_row(list, { name = "cgroup2", title = "the unified cgroup tree",
+    ok = s.cgroup2 ~= nil, why = "no cgroup2 file system is mounted" })
+  for word in (s.controllers or ""):gmatch("%S+") do
+    add_row(list, { name = "cgroup." .. word, title = "cgroup controller " .. word,
+      ok = true })
+  end
+end
+
+
+local can_type = {
+  __tostring = function(list) return require "nslua.doctor.view".rows(list) end,
+  __index = function(list, key)
+    if type(key) ~= "string" then return nil end
+    for _, row in ipairs(list) do
+      if row.name == key then return row.ok end
+    end
+  end,
+}
+
+
+-- The list for a process is made once: a child is another process.
+local cached, cached_for
+
+
+---The abilities of this machine and process.
+---@return table[] list
+function abilities.list()
+  if cached and cached_for == ns.generation() then return cached end
+  local s = lazy.signals()
+  local privileged = s.caps and s.caps.sys_admin or false
+  local failure
+  s.probes, failure = probe.climb(privileged)
+  local list = setmetatable({}, can_type)
+  for _, step in ipairs(probe.steps) do
+    add_row(list, probe_row(s, step, privileged, failure))
+  end
+  add_signal_rows(list, s)
+  for _, row in ipairs(list) do
+    if row.ok then row.why, row.fix = nil, nil end
+  end
+  cached, cached_for = list, ns.generation()
+  return list
+end
+
+return abilities

@@ -1,0 +1,17 @@
+---@meta nslua.error
+-- What a primitive raises when the kernel refuses. tostring gives one line, and
+-- why and fix below it; they are worked out when first asked for.
+
+---A refusal: `local ok, err = pcall(ns.unshare, "user")`, or the fourth value of
+---ns.try.
+---@class nslua.Error
+---@field call string  the system call: "mount"
+---@field args string[]  its arguments as the kernel got them
+---@field errno integer
+---@field name string  of the errno: "EPERM"
+---@field message string  one line: call, arguments, reason
+---@field step string?  what it was part of, when another process made the call
+---@field why string?  what on this machine led to it
+---@field fix string?  what to do
+---@field hint string  both, or "" when there is nothing more to say
+---@field see string  manual pages
