@@ -51,6 +51,7 @@ function session:type(keys) self.master:write(keys) end
 
 -- Ctrl-D: the prompt ends and leaves the terminal as it was.
 function session:leave()
+  if not self.shown:find "> $" then self:expect "> " end
   self:type "\4"
   assert.same({ true, "exit", 0 }, { self.child:wait(PATIENCE) })
   assert.equal(self.modes, self.slave:tcgetattr())

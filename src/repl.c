@@ -6,7 +6,6 @@
  * when the prompt starts, never linked.
  */
 #include <dlfcn.h>
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -96,20 +95,34 @@ static void note_interrupt(int signal_number) {
   interrupted = 1;
 }
 
+/* Waits for a key; false when Ctrl-C came. SIGINT is blocked but for here, so
+   that no key is half handled by then, and none comes unnoticed. */
+static bool wait_for_key(const sigset_t *waiting) {
+  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+  while (!interrupted)
+    if (ppoll(&input, 1, NULL, waiting) > 0)
+      return true;
+  return false;
+}
+
 static void take_edited(char *line) {
   edited = line;
   edit_done = true;
   editor.remove();
 }
 
-/* SIGINT comes only while this waits, so no key is half handled by then. */
-static void wait_for_edited(const sigset_t *waiting) {
-  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-  while (!edit_done && !interrupted)
-    if (ppoll(&input, 1, NULL, waiting) > 0)
-      editor.read_char();
+static Got edit_line(lua_State *L, const char *prompt,
+                     const sigset_t *waiting) {
+  free(edited);
+  edited = NULL;
+  edit_done = false;
+  editor.install(prompt, take_edited);
+  while (!edit_done && wait_for_key(waiting))
+    editor.read_char();
+  if (edit_done && edited != NULL)
+    lua_pushstring(L, edited);
   if (edit_done)
-    return;
+    return edited != NULL ? LINE : END;
   puts("^C"); /* before the editor takes the cursor to the first column */
   fflush(stdout);
   if (editor.cleanup != NULL)
@@ -117,69 +130,84 @@ static void wait_for_edited(const sigset_t *waiting) {
   if (editor.replace_line != NULL)
     editor.replace_line("", 0);
   editor.remove();
+  return INTERRUPTED;
 }
 
-static Got edit_line(lua_State *L, const char *prompt) {
-  sigset_t blocked, waiting;
-  free(edited);
-  edited = NULL;
-  edit_done = false;
-  sigemptyset(&blocked);
-  sigaddset(&blocked, SIGINT);
-  sigprocmask(SIG_BLOCK, &blocked, &waiting);
-  editor.install(prompt, take_edited);
-  wait_for_edited(&waiting);
-  sigprocmask(SIG_SETMASK, &waiting, NULL);
-  if (!edit_done)
-    return INTERRUPTED;
-  if (edited == NULL)
-    return END;
-  lua_pushstring(L, edited);
+/* A terminal without an editor. Reads beside stdio, as the editors do. */
+static Got typed_line(lua_State *L, const char *prompt,
+                      const sigset_t *waiting) {
+  static char held[4096];
+  static size_t length;
+  luaL_Buffer B;
+  luaL_buffinit(L, &B);
+  fputs(prompt, stdout);
+  fflush(stdout);
+  for (;;) {
+    const char *end = memchr(held, '\n', length);
+    size_t used = end != NULL ? (size_t)(end - held) : length;
+    luaL_addlstring(&B, held, used);
+    length -= end != NULL ? used + 1 : used;
+    if (end != NULL) {
+      memmove(held, end + 1, length);
+      break;
+    }
+    if (!wait_for_key(waiting)) {
+      putchar('\n');
+      return INTERRUPTED;
+    }
+    ssize_t n = read(STDIN_FILENO, held, sizeof held);
+    length = n > 0 ? (size_t)n : 0;
+    if (length == 0 && luaL_bufflen(&B) == 0)
+      return END;
+    if (length == 0)
+      break;
+  }
+  luaL_pushresult(&B);
   return LINE;
 }
 
-/* Without an editor. What does not come from a terminal is shown behind its
-   prompt, as lua does it: the output then reads like the session. */
-static Got read_plain_line(lua_State *L, const char *prompt) {
+/* On a terminal Ctrl-C gives the line up. */
+static Got terminal_line(lua_State *L, const char *prompt) {
+  struct sigaction action = {.sa_handler = note_interrupt}, before;
+  sigset_t blocked, waiting;
+  interrupted = 0;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGINT);
+  sigprocmask(SIG_BLOCK, &blocked, &waiting);
+  sigaction(SIGINT, &action, &before);
+  Got got = editor.install != NULL ? edit_line(L, prompt, &waiting)
+                                   : typed_line(L, prompt, &waiting);
+  sigprocmask(SIG_SETMASK, &waiting, NULL);
+  sigaction(SIGINT, &before, NULL);
+  return got;
+}
+
+/* What does not come from a terminal is shown behind its prompt, as lua does
+   it: the output then reads like the session. */
+static Got piped_line(lua_State *L, const char *prompt) {
   static char *line;
   static size_t size;
   fputs(prompt, stdout);
   fflush(stdout);
   ssize_t n = getline(&line, &size, stdin);
-  if (n < 0 && errno == EINTR && interrupted) {
-    clearerr(stdin);
-    putchar('\n');
-    return INTERRUPTED;
-  }
   if (n < 0)
     return END;
   if (n > 0 && line[n - 1] == '\n')
     n--;
-  if (!on_terminal) {
-    fwrite(line, 1, (size_t)n, stdout);
-    putchar('\n');
-    fflush(stdout);
-  }
+  fwrite(line, 1, (size_t)n, stdout);
+  putchar('\n');
+  fflush(stdout);
   lua_pushlstring(L, line, (size_t)n);
   return LINE;
 }
 
-/* Pushes the next line. On a terminal Ctrl-C gives the line up. */
+/* Pushes the prompt and the next line, if there is one. */
 static Got read_line(lua_State *L, bool first) {
-  struct sigaction action = {.sa_handler = note_interrupt}, before;
-  Got got;
-  interrupted = 0;
   lua_getglobal(L, first ? "_PROMPT" : "_PROMPT2");
   if (lua_isnil(L, -1))
     lua_pushstring(L, first ? "> " : ">> ");
   const char *prompt = luaL_tolstring(L, -1, NULL);
-  if (on_terminal)
-    sigaction(SIGINT, &action, &before);
-  got = editor.install != NULL ? edit_line(L, prompt)
-                               : read_plain_line(L, prompt);
-  if (on_terminal)
-    sigaction(SIGINT, &before, NULL);
-  return got;
+  return on_terminal ? terminal_line(L, prompt) : piped_line(L, prompt);
 }
 
 /* -- from lines to a chunk ------------------------------------------------- */
