@@ -175,10 +175,11 @@ local function attempt(fetch, spec, t)
       or os.getenv "SSL_CERT_FILE", capath = os.getenv "SSL_CERT_DIR" }, t.push, t.start)
 end
 
--- Worth another try at once: some of it came, and it can be continued.
-local function try_again(t, kind, answer)
-  return (kind == "cut" or kind == "timeout" and t.fed > t.from)
-    and answer.received > 0 and t.fed > 0
+-- Worth another try at once: some of it came, and the server gave something to
+-- know the file by.
+local function try_again(t, spec, kind, answer)
+  return kind == "cut" and answer.received > 0 and t.fed > 0
+    and (spec.part.check or spec.sha256)
 end
 
 
@@ -220,7 +221,7 @@ function download.reader(spec)
         truncate(spec.part)
       elseif kind == "refused" and t.fed == 0 and t.from > 0 then
         truncate(spec.part) -- not the part that was asked for
-      elseif try == TRIES or not try_again(t, kind, last) then
+      elseif try == TRIES or not try_again(t, spec, kind, last) then
         if t.reason then return nil, t.reason, t.gone, t.kind or "net" end
         return nil, sentence(kind, text, last, spec.url), false, "net"
       end

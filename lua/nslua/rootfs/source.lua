@@ -93,7 +93,10 @@ local function fetch(spec)
     end
   end)
   local digest = spec.sha256 or not spec.refresh and cache.recall(spec.url)
-  if digest and cache.find(digest) then return { digest = digest } end
+  if digest and cache.find(digest) then -- another was first
+    download.forget(spec.part)
+    return { digest = digest }
+  end
   local had_part = spec.part.fd:seek "end" > 0
   spec.read = download.reader(spec)
   local ok, result = pcall(unpack_aside, spec)
