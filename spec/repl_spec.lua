@@ -17,9 +17,10 @@ function session.start(editor, argv)
   local self = setmetatable({ master = master, slave = slave, raw = "", shown = "", seen = 1 }, session)
   self.modes = slave:tcgetattr()
   local terminal = ns.readlink("/proc/self/fd/" .. slave:fileno())
-  local command = { "env", "-u", "LUA_INIT", "TERM=xterm", "INPUTRC=/dev/null", helpers.program }
+  local command = { "sh", "-c", "trap '' HUP; exec \"$@\"", "sh", "env", "-u", "LUA_INIT", "TERM=xterm",
+                    "INPUTRC=/dev/null", helpers.program }
   table.move(argv or {}, 1, #(argv or {}), #command + 1, command)
-  if editor then table.insert(command, 4, "NSLUA_READLINELIB=" .. editor) end
+  if editor then table.insert(command, 7, "NSLUA_READLINELIB=" .. editor) end
   self.child = ns.fork(function()
     ns.setsid()
     local tty = ns.open(terminal, "rdwr") -- becomes the controlling terminal
@@ -164,6 +165,14 @@ local function behaves(editor, it)
     s:type("#'" .. ("x"):rep(3000) .. "'\r")
     s:expect "\n3000"
     s:leave()
+  end)
+
+  it("ends when its terminal goes away", function()
+    local s = session.start(editor)
+    s:expect "> "
+    s.master:close()
+    assert.same({ true, "exit", 0 }, { s.child:wait(PATIENCE) })
+    s.slave:close()
   end)
 
   it("the child of a fork leaves the prompt to its parent", function()

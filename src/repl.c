@@ -95,13 +95,14 @@ static void note_interrupt(int signal_number) {
   interrupted = 1;
 }
 
-/* Waits for a key; false when Ctrl-C came. SIGINT is blocked but for here, so
-   that no key is half handled by then, and none comes unnoticed. */
+/* Waits for a key; false when Ctrl-C came or the terminal went. SIGINT is
+   blocked but for here, so that no key is half handled by then, and none comes
+   unnoticed. */
 static bool wait_for_key(const sigset_t *waiting) {
   struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
   while (!interrupted)
     if (ppoll(&input, 1, NULL, waiting) > 0)
-      return true;
+      return !(input.revents & (POLLHUP | POLLERR | POLLNVAL));
   return false;
 }
 
@@ -123,14 +124,15 @@ static Got edit_line(lua_State *L, const char *prompt,
     lua_pushstring(L, edited);
   if (edit_done)
     return edited != NULL ? LINE : END;
-  puts("^C"); /* before the editor takes the cursor to the first column */
+  if (interrupted)
+    puts("^C"); /* before the editor takes the cursor to the first column */
   fflush(stdout);
   if (editor.cleanup != NULL)
     editor.cleanup();
   if (editor.replace_line != NULL)
     editor.replace_line("", 0);
   editor.remove();
-  return INTERRUPTED;
+  return interrupted ? INTERRUPTED : END;
 }
 
 /* A terminal without an editor. Reads beside stdio, as the editors do. */
@@ -153,7 +155,7 @@ static Got typed_line(lua_State *L, const char *prompt,
     }
     if (!wait_for_key(waiting)) {
       putchar('\n');
-      return INTERRUPTED;
+      return interrupted ? INTERRUPTED : END;
     }
     ssize_t n = read(STDIN_FILENO, held, sizeof held);
     length = n > 0 ? (size_t)n : 0;
