@@ -102,12 +102,11 @@ int host_report(lua_State *L, int status) {
 
 /* -- running --------------------------------------------------------------- */
 
-bool host_forked(void) {
-  static unsigned at_start = UINT32_MAX;
-  if (at_start == UINT32_MAX)
-    at_start = nslua_forked();
-  return nslua_forked() != at_start;
-}
+static unsigned home_generation;
+
+bool host_forked(void) { return nslua_forked() != home_generation; }
+
+void host_settle(void) { home_generation = nslua_forked(); }
 
 static lua_State *running; /* whom Ctrl-C interrupts */
 

@@ -29,6 +29,8 @@ int host_report(lua_State *L, int status);
 
 /* Is this a child that ns.fork() made? It must end instead of going on. */
 bool host_forked(void);
+/* This process is where the session is from now on. */
+void host_settle(void);
 
 /* Prints Lua's version line. */
 void host_version(void);
@@ -36,5 +38,8 @@ void host_version(void);
 /* The prompt: reads, runs and prints until standard input ends, or until a
    chunk forked and this is the child; returns the exit status. */
 int repl_run(lua_State *L);
+/* The same as a Lua function, for a child that is meant to prompt:
+   proc:repl(). */
+int repl_inside(lua_State *L);
 
 #endif

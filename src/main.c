@@ -149,6 +149,8 @@ static void open_libraries(lua_State *L, const Command *c) {
   lua_gc(L, LUA_GCSTOP);
   luaL_openlibs(L);
   nslua_openlibs(L);
+  lua_pushcfunction(L, repl_inside);
+  lua_setfield(L, LUA_REGISTRYINDEX, "nslua.prompt");
   push_arg_table(L, c);
   lua_setglobal(L, "arg");
   lua_gc(L, LUA_GCRESTART);
@@ -351,7 +353,7 @@ int main(int argc, char **argv) {
     return EXIT_FAILURE;
   }
   signal(SIGCHLD, SIG_DFL); /* ignored, it would swallow exit codes */
-  host_forked();
+  host_settle();
   read_options(&c);
   if (c.bad != 0) {
     print_usage(argv[c.bad]);

@@ -169,6 +169,8 @@ static int luaopen_nslua_sys(lua_State *L) {
   lua_setfield(L, 1, "lua_release");
   lua_pushliteral(L, LUA_COPYRIGHT);
   lua_setfield(L, 1, "lua_copyright");
+  lua_getfield(L, LUA_REGISTRYINDEX, "nslua.prompt"); /* the program's */
+  lua_setfield(L, 1, "prompt");
   lib_open(L);
   word_open(L);
   handle_open(L);

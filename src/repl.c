@@ -334,3 +334,10 @@ int repl_run(lua_State *L) {
   host_program = program;
   return EXIT_SUCCESS;
 }
+
+int repl_inside(lua_State *L) {
+  host_settle();
+  lua_settop(L, 0);
+  lua_pushinteger(L, repl_run(L));
+  return 1;
+}

@@ -122,7 +122,7 @@ function call.call(proc, only, fn, ...)
   local ours, theirs = ns.socketpair()
   local our_end <close> = ours
   local their_end <close> = theirs
-  local worker <close> = require("nslua.box").start(proc, only, function(...)
+  local worker <close> = require("nslua.proc").start(proc, only, function(...)
     ours:close()
     return work(theirs, fn, ...)
   end, ...)

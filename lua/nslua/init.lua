@@ -23,9 +23,12 @@ local modules = {
 -- method -> the module that adds it, for each handle type
 local lazy_methods = {
   Proc = {
-    call = "nslua.box", enter = "nslua.box", hostname = "nslua.box",
-    mounts = "nslua.box", ns = "nslua.box", read = "nslua.box",
-    run = "nslua.box", sh = "nslua.box", spawn = "nslua.box",
+    call = "nslua.proc", enter = "nslua.proc", read = "nslua.proc",
+    repl = "nslua.proc", run = "nslua.proc", sh = "nslua.proc",
+    spawn = "nslua.proc",
+    hostname = "nslua.look", mounts = "nslua.look", ns = "nslua.look",
+    view = "nslua.look",
+    command = "nslua.command",
     pids = "nslua.pids", pid_in = "nslua.pids", ps = "nslua.pids",
   },
   Ns = { members = "nslua.pids" },

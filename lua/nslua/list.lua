@@ -68,6 +68,9 @@ end
 ---A tree of namespaces: by "owner" (the user namespace that each belongs to;
 ---the default), "parent" (user and pid namespaces), or "process" (who
 ---started whom). Of processes: by "process".
+---
+---    print(ns.list():tree "parent")
+---
 ---@param by? "owner"|"parent"|"process"
 ---@return nslua.Lines
 function methods:tree(by)
@@ -76,6 +79,9 @@ end
 
 
 ---The records as JSON text: an array of objects.
+---
+---    print(ns.list{ type = "uts" }:json(2))
+---
 ---@param indent? integer  spaces for each level; nil is one line
 ---@return string
 function methods:json(indent)
@@ -85,11 +91,17 @@ end
 
 
 ---The graph of namespaces in Graphviz's language: `| dot -Tsvg`.
+---
+---    io.open("/tmp/ns.dot", "w"):write(ns.list():dot()):close()
+---
 ---@return string
 function methods:dot() return require "nslua.graph".dot(self) end
 
 
 ---The graph of namespaces as a picture that needs nothing else.
+---
+---    io.open("/tmp/ns.svg", "w"):write(ns.list():svg()):close()
+---
 ---@return string
 function methods:svg() return require "nslua.graph".svg(self) end
 
@@ -184,10 +196,8 @@ end
 
 ---Every namespace that has a process, is bind-mounted where the caller can see
 ---it, or owns or bore one of these. The list prints itself as lsns does; its
----records have lsns's names:
----
----    ns type path nprocs pid ppid command uid user netnsid nsfs pns ons
----
+---records have lsns's names (ns type path nprocs pid ppid command uid user
+---netnsid nsfs pns ons)
 ---and `id` (never used again, where the kernel has it), `owner_uid` (of user
 ---namespaces) and `kept_by`, words that say what keeps it alive. `hidden`
 ---counts the processes whose namespaces the caller may not see.

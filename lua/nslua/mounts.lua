@@ -210,7 +210,8 @@ end
 ---stay as they are. Without `upper` the result is read-only. Any byte may be
 ---in a path.
 ---
----    ns.overlay { lower = "/srv/alpine", upper = "/tmp/up", work = "/tmp/work", target = "/tmp/root" }
+---    ns.overlay { lower = "/srv/alpine", upper = "/tmp/up",
+---                 work = "/tmp/work", target = "/tmp/root" }
 ---
 ---Options: lower= a path or a list, the topmost first; upper= and work= on one
 ---file system; target=; ro=true; options= more words for overlayfs; userxattr=

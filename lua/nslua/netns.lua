@@ -68,6 +68,15 @@ local function give_name(path, source)
 end
 
 
+-- A line of the list.
+local function format(row)
+  local line = sys.clean(row.name)
+  if row.netnsid then line = ("%s (id: %d)"):format(line, row.netnsid) end
+  if not row.ns then line = line .. " (only the file is left)" end
+  return line
+end
+
+
 ---The named network namespaces: records with `name`, `ns` (missing when only
 ---the file is left) and `netnsid` (where one is assigned). The list prints
 ---itself as `ip netns list` does.
@@ -76,7 +85,7 @@ end
 ---
 ---@return nslua.List
 function netns.list()
-  local rows, about = {}, { format = netns.format }
+  local rows, about = {}, { format = format }
   local ok, ids = pcall(ns.netnsids)
   local found, _, _, err = ns.try(ns.scan_netns, netns.folder, ok and #ids > 0)
   if found then
@@ -87,15 +96,6 @@ function netns.list()
     about.nothing = "no network namespace has a name here: there is no " .. netns.folder
   end
   return list.make(rows, "netns", { "name" }, about)
-end
-
-
--- A line of the list.
-function netns.format(row)
-  local line = sys.clean(row.name)
-  if row.netnsid then line = ("%s (id: %d)"):format(line, row.netnsid) end
-  if not row.ns then line = line .. " (only the file is left)" end
-  return line
 end
 
 
@@ -143,6 +143,8 @@ end
 ---Takes the name away. The namespace ends when no process and no descriptor
 ---holds it any more.
 ---
+---    ns.netns.add "blue"; ns.netns.del "blue"
+---
 ---Raises: ENOENT (no such name), EPERM.
 ---@param name string
 ---@return true
@@ -155,6 +157,9 @@ end
 
 
 ---A handle of a named network namespace.
+---
+---    local blue <close> = ns.netns.open "blue"; print(blue.inode)
+---
 ---@param name string
 ---@return nslua.Ns
 function netns.open(name) return ns.of(check_name(name, "open")) end
@@ -180,6 +185,9 @@ end
 ---Moves the caller into a named network namespace, as `ip netns exec` does
 ---before it starts the program: with a mount namespace of its own, a fresh
 ---/sys and the files of /etc/netns/NAME over those of /etc.
+---
+---    ns.fork(function() ns.netns.enter "blue"; ns.lo_up() end):wait()
+---
 ---@param name string
 ---@return true
 function netns.enter(name)
@@ -240,6 +248,9 @@ end
 
 
 ---The names of the network namespace that a process is in.
+---
+---    print(table.concat(ns.netns.identify(), " "))
+---
 ---@param process? integer|nslua.Proc  the default is the caller
 ---@return string[]
 function netns.identify(process)
@@ -253,6 +264,9 @@ end
 
 
 ---The processes in a named network namespace.
+---
+---    for _, pid in ipairs(ns.netns.pids "blue") do print(pid) end
+---
 ---@param name string
 ---@return integer[]
 function netns.pids(name)
@@ -263,6 +277,8 @@ end
 
 ---Gives a named network namespace a number in the caller's network namespace;
 ---nil lets the kernel choose.
+---
+---    ns.netns.set("blue", 7)
 ---
 ---Raises: EEXIST (it has one, or the number is taken), ENOENT, EPERM.
 ---@param name string
@@ -275,6 +291,9 @@ end
 
 
 ---The numbers given out, with the names of theirs that have one.
+---
+---    print(ns.netns.list_id())
+---
 ---@return { netnsid: integer, name?: string }[]
 function netns.list_id()
   local names, rows = {}, {}

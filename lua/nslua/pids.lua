@@ -108,6 +108,9 @@ function pids.methods.Proc:pids() return ns.nspid(self) end
 
 
 ---The number that the process has in another pid namespace, or nil.
+---
+---    local box <close> = ns.box{ "pid" }; print(box:pid_in(box))
+---
 ---@param target nslua.Ns|nslua.Proc|integer
 ---@return integer?
 function pids.methods.Proc:pid_in(target) return pids.pid_in(self, target) end

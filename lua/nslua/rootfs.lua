@@ -74,8 +74,8 @@ end
 ---An archive is unpacked behind a wall and kept under its SHA-256; the next get
 ---finds it there. Options: sha256= (what it must be), quiet=, timeout= (seconds
 ---without an answer or progress, 9), refresh= (ask the server again), network=
----(false: the ladder leaves it out), rung= (only that one), max_download=, max_bytes=, max_entries=,
----max_ratio= (limits for what is strange).
+---(false: the ladder leaves it out), rung= (only that one), max_download=,
+---max_bytes=, max_entries=, max_ratio= (limits for what is strange).
 ---
 ---Raises: a damaged, hostile or wrong archive, naming the entry; a server that
 ---does not give it. Nothing is left of it then but the part of a download that

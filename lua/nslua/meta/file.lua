@@ -114,6 +114,7 @@ function Fd:close() end
 ---
 ---    print(fd:fileno())
 ---
+---Source: open(2)
 ---@return integer
 function Fd:fileno() end
 

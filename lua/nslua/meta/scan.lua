@@ -66,6 +66,7 @@ function ns.scan_visible(pidns, proc) end
 ---
 ---    print(ns.ps_column "cmd")   --> args  COMMAND
 ---
+---Source: ps(1)
 ---@param word string
 ---@return string field
 ---@return string heading

@@ -34,6 +34,9 @@ end
 
 
 ---The directory that holds the tree.
+---
+---    print(ns.readdir(ns.rootfs.get():path())[1])
+---
 ---@return string
 function Rootfs:path()
   return check(self).directory
@@ -72,6 +75,9 @@ end
 
 
 ---What a box mounts: the composite reads this.
+---
+---    print(ns.rootfs.get():box_root().path)
+---
 ---@return { path: string, overlay: boolean?, mounts: table[]? }
 function Rootfs:box_root()
   check(self)
@@ -80,6 +86,8 @@ end
 
 
 ---Takes the tree out of the cache. A directory that was given stays.
+---
+---    ns.rootfs.get("alpine"):remove()
 ---
 ---Raises: EBUSY while another handle or process uses it.
 ---@return true
@@ -94,6 +102,9 @@ end
 
 
 ---Lets go of it; a tree in the cache stays there.
+---
+---    local root = ns.rootfs.get(); root:close()
+---
 function Rootfs:close()
   if self.lock then self.lock:close() end
   if self.scratch and not self.closed and self.generation == ns.generation() then

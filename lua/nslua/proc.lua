@@ -1,0 +1,215 @@
+-- SPDX-License-Identifier: MIT
+-- One more process where another one is: in its namespaces, its root and its
+-- directory. What every process handle can start.
+
+local sys = require "nslua.sys"
+local birth = require "nslua.birth"
+local options = require "nslua.options"
+local ns = sys.primitives
+
+local proc = { methods = { Proc = {} } }
+local Proc = proc.methods.Proc
+
+
+-- A process may have left the root of its namespace (chroot), or stand in
+-- another directory: follow it, unless there is nothing to follow.
+local function add_places(steps, joins_mnt, proc)
+  local place = ("/proc/%d/"):format(proc.pid)
+  local root = ns.open(place .. "root", "path,directory")
+  local cwd = ns.open(place .. "cwd", "path,directory")
+  local a, b = ns.stat(place .. "root/."), ns.stat("/")
+  if joins_mnt or a.ino ~= b.ino or a.dev ~= b.dev then
+    steps[#steps + 1] = { "fchdir", root }
+    steps[#steps + 1] = { "chroot", "." }
+  end
+  steps[#steps + 1] = { "fchdir", cwd }
+  return { root, cwd }
+end
+
+local MNT = select(2, sys.nstype("mnt"))
+
+-- What sys.clone needs to put a child where proc is. The places come first:
+-- what the options ask for happens there.
+local function inside(proc, opts, child)
+  opts = birth.copy(opts or {})
+  local which = options.types(opts)
+  if opts.die_with_parent == nil then opts.die_with_parent = true end
+  local spec, kept, closing = options.compile(opts, which, child)
+  local types = child.only and sys.different(proc) & child.only
+    or sys.different(proc)
+  local joins, steps = spec.joins or {}, {}
+  if types ~= 0 then joins[#joins + 1] = { proc, types } end
+  spec.joins = joins[1] and joins or nil
+  if opts.root ~= false and not child.only then
+    for _, fd in ipairs(add_places(steps, types & MNT ~= 0, proc)) do
+      closing[#closing + 1] = fd
+    end
+  end
+  for _, step in ipairs(spec.steps) do steps[#steps + 1] = step end
+  spec.steps = steps
+  return spec, kept, closing
+end
+
+-- A box keeps what it started, so that a dropped handle ends nothing.
+local function remember(proc, child)
+  local spawned = sys.fields(proc).spawned
+  if not spawned then return child end
+  for i = #spawned, 1, -1 do
+    if not spawned[i].running then table.remove(spawned, i) end
+  end
+  spawned[#spawned + 1] = child
+  return child
+end
+
+
+---Starts a program or a function where this process is: in its namespaces,
+---its root and its directory. Uses one pid inside.
+---
+---    local p = b:spawn({ "sleep", "1000" })
+---
+---Raises: EPERM (a namespace that may not be joined), ESRCH (the process has
+---ended), and what starting the program raises.
+---Source: setns(2), clone(2)
+---@param program string[]|fun(...): any
+---@param opts? table  cwd, env, uid, gid, stdin, stdout, stderr ...; root=false keeps the caller's root and directory
+---@param ... any  for the function
+---@return nslua.Proc
+function Proc:spawn(program, opts, ...)
+  local kind = birth.kind_of(program)
+  if not kind then sys.raise("spawn wants a program or a function") end
+  local spec, kept, closing = inside(self, opts, {
+    is_function = kind == "function", hide = kind == "function",
+  })
+  birth.with_program(spec, program, ...)
+  return remember(self, (birth.make(spec, kept, closing)))
+end
+
+
+---Runs a program or a function where this process is, with the terminal, and
+---waits for its end.
+---
+---    b:run { "ls", "/" }
+---
+---Raises: what Proc:spawn raises.
+---Source: setns(2), waitid(2)
+---@param program string[]|fun(...): any
+---@param ... any  for the function
+---@return true|nil ok
+---@return "exit"|"signal" how
+---@return integer code
+function Proc:run(program, ...)
+  local kind = birth.kind_of(program)
+  if not kind then sys.raise("run wants a program or a function") end
+  local terminal = sys.lends_terminal(0) and 0 or nil
+  local modes = birth.terminal_modes(terminal)
+  local spec, kept, closing = inside(self, nil, {
+    is_function = kind == "function", hide = kind == "function",
+    foreground = terminal,
+  })
+  birth.with_program(spec, program, ...)
+  local child <close> = birth.make(spec, kept, closing)
+  return birth.attend(child, terminal, modes)
+end
+
+
+---Runs a shell command where this process is and waits for its end.
+---
+---    b:sh "mount | head -3"
+---
+---Raises: ENOENT when the root has no sh.
+---Source: setns(2), system(3)
+---@param command string
+---@return true|nil ok
+---@return "exit"|"signal" how
+---@return integer code
+function Proc:sh(command)
+  if type(command) ~= "string" then sys.raise("sh wants a command line") end
+  return self:run { "sh", "-c", command }
+end
+
+
+---Runs a command where this process is and gives what it printed; its standard
+---error goes where the caller's goes.
+---
+---    local text = b:read "cat /etc/os-release"
+---
+---Raises: what Proc:spawn raises.
+---Source: setns(2), pipe(2)
+---@param command string|string[]  a command line for sh, or a program
+---@return string output
+---@return true|nil ok
+---@return "exit"|"signal" how
+---@return integer code
+function Proc:read(command)
+  if type(command) == "string" then command = { "sh", "-c", command } end
+  birth.kind_of(command)
+  local child <close> = self:spawn(command, { stdout = "pipe" })
+  local output <close> = child.stdout
+  local text = output:read "a"
+  return text, child:wait()
+end
+
+
+---An interactive shell where this process is: $SHELL when its root has it,
+---else /bin/sh. The terminal comes back as it was.
+---
+---    b:enter()
+---
+---Raises: ENOENT when the root has no shell.
+---Source: setns(2), tcsetpgrp(3)
+---@param program? string[]  instead of a shell
+---@return true|nil ok
+---@return "exit"|"signal" how
+---@return integer code
+function Proc:enter(program)
+  if program then return self:run(program) end
+  local wanted = os.getenv("SHELL")
+  local place = ("/proc/%d/root"):format(self.pid)
+  if not (wanted and wanted:find("^/") and ns.access(place .. wanted, "x")) then
+    wanted = "/bin/sh"
+  end
+  return self:run { wanted }
+end
+
+
+---A Lua prompt where this process is, with the values that the caller has.
+---What is changed there stays there. The terminal comes back as it was.
+---
+---    b:repl()
+---
+---Raises: an error in a program that has no prompt (the library alone).
+---Source: setns(2), fork(2)
+---@return true|nil ok
+---@return "exit"|"signal" how
+---@return integer code
+function Proc:repl()
+  if not sys.prompt then sys.raise("this program has no prompt to lend") end
+  return self:run(function() return sys.prompt() end)
+end
+
+
+---Runs a function where this process is and brings its values back: nil,
+---booleans, numbers, strings, tables without cycles, and Fds. An error in the
+---function is raised here, with the traceback from there.
+---
+---    local pid = b:call(ns.getpid)
+---
+---Raises: what the function raises; what Proc:spawn raises.
+---Source: setns(2), unix(7)
+---@param fn fun(...): any
+---@param ... any
+---@return any ...
+function Proc:call(fn, ...)
+  if type(fn) ~= "function" then sys.raise("call wants a function") end
+  return require("nslua.call").call(self, nil, fn, ...)
+end
+
+-- How nslua.call starts its worker.
+function proc.start(target, only, fn, ...)
+  local spec, kept, closing = inside(target, nil,
+    { is_function = true, hide = true, only = only })
+  birth.with_program(spec, fn, ...)
+  return (birth.make(spec, kept, closing))
+end
+
+return proc
