@@ -292,6 +292,13 @@ static void add_death_signal(Call *call) {
   call->plan.parent = get_cached_fd(L, &self_key, make_self);
 }
 
+/* A handle that closes when the call ends, well or not. */
+static lib_Fd *temporary_fd(lua_State *L) {
+  lib_Fd *h = lib_newfd(L);
+  lua_toclose(L, -1);
+  return h;
+}
+
 /* Standard streams: sources below 3 are lifted out of each other's way. */
 static void add_streams(Call *call) {
   static const char *const names[] = {"stdin", "stdout", "stderr"};
@@ -304,7 +311,7 @@ static void add_streams(Call *call) {
   }
   for (int i = 0; i < 3; i++)
     if (from[i] < 3 && from[i] != i) {
-      lib_Fd *h = lib_newfd(L); /* stays on the stack until the call ends */
+      lib_Fd *h = temporary_fd(L);
       h->fd = fcntl(from[i], F_DUPFD_CLOEXEC, 10);
       from[i] = (int)lib_check(L, h->fd, "fcntl", "dr", from[i],
                                "F_DUPFD_CLOEXEC");
@@ -423,8 +430,8 @@ static void read_map(Call *call) {
 
 static lib_Fd *open_pair(lua_State *L, lib_Fd **other) {
   int fds[2];
-  lib_Fd *mine = lib_newfd(L);
-  *other = lib_newfd(L);
+  lib_Fd *mine = temporary_fd(L);
+  *other = temporary_fd(L);
   lib_check(L, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
             "socketpair", "r", "AF_UNIX");
   mine->fd = fds[0];
@@ -434,7 +441,7 @@ static lib_Fd *open_pair(lua_State *L, lib_Fd **other) {
 
 static void open_report(Call *call) {
   int fds[2];
-  call->report = lib_newfd(call->L);
+  call->report = temporary_fd(call->L);
   lib_check(call->L, pipe2(fds, O_CLOEXEC), "pipe2", "r", "O_CLOEXEC");
   call->proc->report_fd = fds[0];
   call->report->fd = fds[1];
@@ -784,6 +791,33 @@ static void trace_birth(Call *call) {
   }
 }
 
+/* Closed with the call: a Proc that will not be returned gives its
+   descriptors back at once. */
+typedef struct Guard {
+  lib_Proc *proc;
+} Guard;
+
+static int guard_close(lua_State *L) {
+  Guard *guard = lua_touserdata(L, 1);
+  lib_Proc *proc = guard->proc;
+  guard->proc = NULL;
+  if (proc == NULL)
+    return 0;
+  if (proc->report_fd >= 0)
+    close(proc->report_fd);
+  proc->report_fd = -1;
+  lib_close(&proc->h);
+  return 0;
+}
+
+static Guard *new_guard(lua_State *L, lib_Proc *proc) {
+  Guard *guard = lua_newuserdatauv(L, sizeof *guard, 0);
+  guard->proc = proc;
+  luaL_setmetatable(L, "nslua.Guard");
+  lua_toclose(L, -1);
+  return guard;
+}
+
 /* sys.clone(spec) -> Proc    clone3(2)
    spec: flags, joins = {{handle, types}, ...}, map, steps, argv | fn + args,
    env, stdin, stdout, stderr, deathsig, reaper, bound, cgroup */
@@ -793,6 +827,7 @@ static int clone_clone(lua_State *L) {
   lua_settop(L, 1);
   luaL_checkstack(L, 60, "clone");
   call.proc = lib_newproc(L);
+  Guard *guard = new_guard(L, call.proc);
   call.region = get_region(L);
   read_spec(&call);
   long pid = give_birth(&call);
@@ -808,8 +843,9 @@ static int clone_clone(lua_State *L) {
   }
   hear_reaper(&call);
   trace_birth(&call);
-  lua_settop(L, 2);
-  return 1;
+  guard->proc = NULL;
+  lua_pushvalue(L, 2);
+  return 1; /* what else is on the stack closes now */
 }
 
 static const luaL_Reg region_metamethods[] = {
@@ -817,7 +853,15 @@ static const luaL_Reg region_metamethods[] = {
   {NULL, NULL},
 };
 
+static const luaL_Reg guard_metamethods[] = {
+  {"__close", guard_close},
+  {NULL, NULL},
+};
+
 void clone_open(lua_State *L) {
+  if (luaL_newmetatable(L, "nslua.Guard"))
+    luaL_setfuncs(L, guard_metamethods, 0);
+  lua_pop(L, 1);
   if (luaL_newmetatable(L, "nslua.Region"))
     luaL_setfuncs(L, region_metamethods, 0);
   lua_pop(L, 1);

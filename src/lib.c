@@ -335,15 +335,17 @@ static int sys_error(lua_State *L) {
   return 1;
 }
 
+_Noreturn void lib_raise(lua_State *L, const char *message) {
+  push_where(L);
+  lua_pushstring(L, message);
+  lua_concat(L, 2);
+  lua_error(L);
+  __builtin_unreachable();
+}
+
 /* nslua.sys.raise(message): a plain error at the caller's own line, however
    deep in our modules it was found */
-static int sys_raise(lua_State *L) {
-  luaL_checkstring(L, 1);
-  push_where(L);
-  lua_pushvalue(L, 1);
-  lua_concat(L, 2);
-  return lua_error(L);
-}
+static int sys_raise(lua_State *L) { lib_raise(L, luaL_checkstring(L, 1)); }
 
 /* -- trace ------------------------------------------------------------------ */
 

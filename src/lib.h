@@ -49,6 +49,8 @@ _Noreturn void lib_fail_text(lua_State *L, int error_number, const char *call,
 /* Pushes such an error object without raising it. */
 void lib_pusherror(lua_State *L, int error_number, const char *call,
                    const char *args);
+/* A plain error at the line of the caller that is not in a module of ours. */
+_Noreturn void lib_raise(lua_State *L, const char *message);
 const char *lib_errno_name(int error_number);
 /* Reports a line of trace that did not come through lib_check. */
 void lib_trace_text(lua_State *L, const char *line);

@@ -85,15 +85,21 @@ static void push_all(lua_State *L, pid_t pid, int pidfd) {
 static void push_by_path(lua_State *L, const char *path) {
   lib_Ns *ns = lib_newns(L);
   ns->h.fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (ns->h.fd == -1 || !lib_identify(ns))
-    lib_fail(L, errno, "open", "s", path);
+  if (ns->h.fd == -1 || !lib_identify(ns)) {
+    int error_number = errno;
+    lib_close(&ns->h);
+    lib_fail(L, error_number, "open", "s", path);
+  }
 }
 
 static void push_by_fd(lua_State *L, int fd) {
   lib_Ns *ns = lib_newns(L);
   ns->h.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  if (ns->h.fd == -1 || !lib_identify(ns))
-    lib_fail(L, errno, "fcntl", "dr", fd, "F_DUPFD_CLOEXEC");
+  if (ns->h.fd == -1 || !lib_identify(ns)) {
+    int error_number = errno;
+    lib_close(&ns->h);
+    lib_fail(L, error_number, "ioctl", "dr", fd, "NS_GET_NSTYPE");
+  }
 }
 
 /* ns.of([target [, type]]) -> { user = Ns, ... } | Ns    namespaces(7)
@@ -298,8 +304,10 @@ static int ns_setns(lua_State *L) {
   if (lua_isinteger(L, 1) || luaL_testudata(L, 1, LIB_PROC))
     return setns_process(L, types);
   lua_settop(L, 1);
-  if (lua_type(L, 1) == LUA_TSTRING)
+  if (lua_type(L, 1) == LUA_TSTRING) {
     push_by_path(L, lib_checkpath(L, 1));
+    lua_toclose(L, 2);
+  }
   int fd = lib_checkfd(L, -1);
   return lib_done(L, setns(fd, types), "setns", "dn", fd, types);
 }

@@ -356,7 +356,7 @@ const char **lib_pushvector(lua_State *L, int arg, const char *what) {
   luaL_checktype(L, arg, LUA_TTABLE);
   lua_Unsigned n = lua_rawlen(L, arg);
   if (n > 100000)
-    luaL_argerror(L, arg, "too many elements");
+    lib_raise(L, "too many elements in a list");
   luaL_checkstack(L, 8, what);
   lua_createtable(L, (int)n, 0);
   int anchor = lua_gettop(L);
@@ -365,14 +365,13 @@ const char **lib_pushvector(lua_State *L, int arg, const char *what) {
     size_t length;
     int type = lua_rawgeti(L, arg, (lua_Integer)i + 1);
     if (type != LUA_TSTRING && type != LUA_TNUMBER) {
-      lua_pushfstring(L, "%s[%I] is a %s, not a string", what,
-                      (lua_Integer)i + 1, luaL_typename(L, -1));
-      luaL_argerror(L, arg, lua_tostring(L, -1));
+      lib_raise(L, lua_pushfstring(L, "%s[%I] is a %s, not a string", what,
+                                   (lua_Integer)i + 1, luaL_typename(L, -1)));
     }
     v[i] = lua_tolstring(L, -1, &length);
     if (strlen(v[i]) != length)
-      luaL_argerror(L, arg, lua_pushfstring(L, "%s[%I] contains a NUL", what,
-                                            (lua_Integer)i + 1));
+      lib_raise(L, lua_pushfstring(L, "%s[%I] contains a NUL", what,
+                                   (lua_Integer)i + 1));
     lua_rawseti(L, anchor, (lua_Integer)i + 1);
   }
   v[n] = NULL;
@@ -396,10 +395,10 @@ const char **lib_pushenvironment(lua_State *L, int arg) {
     int type = lua_type(L, -1);
     if (lua_type(L, -2) != LUA_TSTRING ||
         (type != LUA_TSTRING && type != LUA_TNUMBER))
-      luaL_argerror(L, arg, "env holds NAME = \"value\" pairs");
+      lib_raise(L, "env holds NAME = \"value\" pairs");
     lua_pushfstring(L, "%s=", lua_tostring(L, -2));
     if (strchr(lua_tostring(L, -3), '=') != NULL || *lua_tostring(L, -3) == 0)
-      luaL_argerror(L, arg, "a name in env is empty or contains '='");
+      lib_raise(L, "a name in env is empty or contains '='");
     lua_pushvalue(L, -2);
     lua_concat(L, 2);
     lua_rawseti(L, list, ++n);

@@ -29,12 +29,50 @@ function birth.kind_of(program)
 end
 
 
+-- The descriptors that belong to one birth: `shut` are the child's ends and
+-- close when it is born or refused; `kept` are the parent's ends and close
+-- only when it is refused.
+local Resources = {}
+Resources.__index = Resources
+
+local function close_shut(res)
+  for _, fd in pairs(res.shut) do fd:close() end
+end
+
+function Resources.__close(res, err)
+  close_shut(res)
+  if err ~= nil then
+    for _, fd in pairs(res.kept) do fd:close() end
+  end
+end
+
+function Resources:add(fd)
+  self.shut[#self.shut + 1] = fd
+  return fd
+end
+
+function birth.resources()
+  return setmetatable({ shut = {}, kept = {} }, Resources)
+end
+
+
+-- C found a value that no check here had seen: say it at the caller's line and
+-- without the number of an argument that nobody wrote.
+local function reraise(err)
+  local words = type(err) == "string"
+    and err:match "bad argument #%-?%d+ to '[^']*' %((.*)%)$"
+  if words then sys.raise(words) end
+  error(err, 0)
+end
+
+
 -- Makes the child and ties what the parent keeps of it to its handle.
-function birth.make(spec, kept, closing)
-  local proc = sys.clone(spec)
-  for _, fd in ipairs(closing) do fd:close() end
+function birth.make(spec, res)
+  local ok, proc = pcall(sys.clone, spec)
+  if not ok then reraise(proc) end
+  close_shut(res) -- a pipe must end when the child's end does
   local fields = sys.fields(proc)
-  for name, fd in pairs(kept) do fields[name] = fd end
+  for name, fd in pairs(res.kept) do fields[name] = fd end
   return proc, fields
 end
 

@@ -29,10 +29,11 @@ function box.clone(opts, program, ...)
   local kind = birth.kind_of(program or opts.argv)
   if not kind then sys.raise("clone wants a program or a function") end
   local which = options.types(opts)
-  local spec, kept, closing = options.compile(opts, which,
-    { is_function = kind == "function" })
+  local res <close> = birth.resources()
+  local spec = options.compile(opts, which,
+    { is_function = kind == "function" }, res)
   birth.with_program(spec, program or opts.argv, ...)
-  return (birth.make(spec, kept, closing))
+  return (birth.make(spec, res))
 end
 
 
@@ -84,13 +85,14 @@ function box.run(opts, program, ...)
   end
   local terminal = birth.terminal(opts)
   local modes = birth.terminal_modes(terminal)
-  local spec, kept, closing = options.compile(opts, which, {
+  local res <close> = birth.resources()
+  local spec = options.compile(opts, which, {
     is_function = kind == "function", foreground = terminal,
     hide = kind == "function" and next(which) ~= nil,
-  })
+  }, res)
   spec.reaper = reaper
   birth.with_program(spec, program or opts.argv, ...)
-  local proc <close> = birth.make(spec, kept, closing)
+  local proc <close> = birth.make(spec, res)
   return birth.attend(proc, terminal, modes)
 end
 
@@ -126,11 +128,12 @@ function box.box(opts)
   if which.pid == nil then which.pid = true end
   safe_defaults(opts, which)
   if opts.init == false and not opts.argv then opts.argv = { shell() } end
-  local spec, kept, closing = options.compile(opts, which, {})
+  local res <close> = birth.resources()
+  local spec = options.compile(opts, which, {}, res)
   spec.argv = opts.argv
   spec.reaper = opts.argv == nil or (opts.init ~= false and which.pid == true)
   spec.bound = true
-  local proc, fields = birth.make(spec, kept, closing)
+  local proc, fields = birth.make(spec, res)
   fields.options, fields.which, fields.spawned = opts, which, {}
   return proc
 end

@@ -38,7 +38,6 @@ end
 
 -- { src, target, type, flags, data }, as for ns.mount
 local function check_mounts(mounts)
-  if type(mounts) ~= "table" then sys.raise("mounts is a list of tables") end
   for i, m in ipairs(mounts) do
     if type(m) ~= "table" or type(m[2]) ~= "string" then
       sys.raise(("mounts[%d] is no {src, target, type, flags, data}"):format(i))

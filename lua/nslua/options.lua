@@ -18,19 +18,30 @@ local IMPLIES = {
   monotonic = "time",
 }
 
+-- What each key may be.
 local KEYS = {
-  "argv", "boottime", "caps", "cgroup", "chroot", "cwd", "dev",
-  "die_with_parent", "domainname", "env", "gid", "groups", "hostname",
-  "init", "keep_env", "map", "monotonic", "mounts",
-  "no_new_privs", "proc", "propagation", "rlimits", "root", "session",
-  "stderr", "stdin", "stdout", "uid",
+  argv = "table", boottime = "number", caps = "table", chroot = "string root",
+  cwd = "string", dev = "boolean", die_with_parent = "boolean string number",
+  domainname = "string", env = "table", gid = "number", groups = "table",
+  hostname = "string", init = "boolean", keep_env = "table",
+  map = "boolean string table", monotonic = "number", mounts = "table",
+  no_new_privs = "boolean", proc = "boolean string",
+  propagation = "boolean string", rlimits = "table", root = "string root",
+  session = "boolean", stderr = "string number userdata",
+  stdin = "string number userdata", stdout = "string number userdata",
+  uid = "number",
 }
-local KNOWN = {}
-for _, key in ipairs(KEYS) do KNOWN[key] = true end
 
 
 local function fail(fmt, ...)
   sys.raise(fmt:format(...))
+end
+
+local function names(t)
+  local list = {}
+  for name in pairs(t) do list[#list + 1] = name end
+  table.sort(list)
+  return list
 end
 
 local function is_ns(value)
@@ -60,7 +71,7 @@ end
 -- which: type -> true (new), false (refused), Ns (joined)
 local function set_type(which, name, value)
   local before = which[name]
-  if before ~= nil and before ~= value and type(before) ~= type(value) then
+  if before ~= nil and before ~= value then
     fail("the %s namespace is asked for twice, in different ways", name)
   end
   which[name] = value
@@ -93,13 +104,30 @@ local function read_type_key(which, name, value)
   set_type(which, name, value)
 end
 
+-- A root is a path or an object with path() (ns.rootfs.get makes them).
+local function check_kind(key, value)
+  local kinds = KEYS[key]
+  if not kinds then unknown("option", key, names(KEYS)) end
+  local kind = type(value)
+  local fits = (" " .. kinds .. " "):find(" " .. kind .. " ", 1, true)
+  if kinds:find "root" and (kind == "userdata" or kind == "table") then
+    fits = pcall(function() return value.path(value) end)
+  end
+  if not fits then
+    fail("%s is a %s, not a %s", key, (kinds:gsub(" ", " or a ")), kind)
+  end
+  if kind == "string" and value:find("\0", 1, true) then
+    fail("%s contains a NUL", key)
+  end
+end
+
 local function read_keys(which, opts)
   for key, value in pairs(opts) do
     if type(key) == "string" then
       if sys.nstype(key) then
         read_type_key(which, sys.nstype(key), value)
-      elseif not KNOWN[key] then
-        unknown("option", key, KEYS)
+      else
+        check_kind(key, value)
       end
     elseif math.type(key) ~= "integer" or key < 1 or key > #opts then
       fail("an option's key is a %s", type(key))
@@ -176,9 +204,9 @@ local RLIMITS = {
 
 local function add_rlimits(steps, limits)
   for name, value in pairs(limits) do
-    local names = {}
-    for known in pairs(RLIMITS) do names[#names + 1] = known end
-    if not RLIMITS[name] then unknown("limit", tostring(name), names) end
+    if not RLIMITS[name] then
+      unknown("limit", tostring(name), names(RLIMITS))
+    end
     local soft = type(value) == "table" and value[1] or value
     local hard = type(value) == "table" and value[2] or soft
     add(steps, "setrlimit", RLIMITS[name], soft == "unlimited" and -1
@@ -268,25 +296,23 @@ end
 
 local STREAMS = { stdin = "r", stdout = "w", stderr = "w" }
 
--- "null", "pipe", "tty", "inherit" or something open; what the parent keeps
--- of it goes into `kept`, what only the child needs into `closing`.
-local function stream(spec, opts, name, kept, closing)
+-- "null", "pipe", "tty", "inherit" or something open. What the parent keeps of
+-- it and what only the child needs go into the resources of the birth.
+local function stream(spec, opts, name, res)
   local value = opts[name]
+  local writes = STREAMS[name] == "w"
   if value == nil or value == "inherit" then return end
   if value == "null" then
-    value = ns.open("/dev/null", STREAMS[name] == "r" and "rdonly" or "wronly")
-    closing[#closing + 1] = value
+    value = res:add(ns.open("/dev/null", writes and "wronly" or "rdonly"))
   elseif value == "pipe" then
     local r, w = ns.pipe()
-    value, kept[name] = r, w
-    if STREAMS[name] == "w" then value, kept[name] = w, r end
-    closing[#closing + 1] = value
+    value = res:add(writes and w or r)
+    res.kept[name] = writes and r or w
   elseif value == "tty" then
-    if not kept.tty then
-      kept.tty, closing.slave = ns.pty()
-      closing[#closing + 1] = closing.slave
+    if not res.kept.tty then
+      res.kept.tty, res.shut.slave = ns.pty()
     end
-    value = closing.slave
+    value = res.shut.slave
   elseif type(value) == "string" then
     fail('%s is "null", "pipe", "tty", "inherit" or an open Fd', name)
   end
@@ -297,12 +323,11 @@ end
 ---@param opts table
 ---@param which table<string, boolean|nslua.Ns>
 ---@param child { is_function: boolean, foreground: integer?, hide: boolean? }
+---@param res table  from birth.resources: what it opens is put there
 ---@return table spec
----@return table kept  parents' ends of pipes and terminals, for the Proc
----@return table closing  children's ends, to be closed after the birth
-function options.compile(opts, which, child)
+function options.compile(opts, which, child, res)
   local steps, made = options.steps(opts, which, child)
-  local spec, kept, closing = { steps = steps }, {}, {}
+  local spec = { steps = steps, map = opts.map, env = environment(opts) }
   local flags, joins = 0, nil
   for name, value in pairs(which) do
     local _, bits = sys.nstype(name)
@@ -314,21 +339,20 @@ function options.compile(opts, which, child)
     end
   end
   spec.flags, spec.joins = flags, joins
-  spec.map, spec.env = opts.map, environment(opts)
-  for name in pairs(STREAMS) do stream(spec, opts, name, kept, closing) end
-  if kept.tty then
-    steps[#steps + 1] = { "dup", closing.slave, 0 }
+  for name in pairs(STREAMS) do stream(spec, opts, name, res) end
+  if res.kept.tty then
+    steps[#steps + 1] = { "dup", res.shut.slave, 0 }
     if opts.session then steps[#steps + 1] = { "ctty" } end
   end
   if options.cgroup_place(opts.cgroup) then
     spec.cgroup = type(opts.cgroup) == "string"
-      and ns.open(opts.cgroup, "rdonly,directory") or opts.cgroup
+      and res:add(ns.open(opts.cgroup, "rdonly,directory")) or opts.cgroup
   end
   if opts.die_with_parent then
     spec.deathsig = opts.die_with_parent == true and "KILL"
       or opts.die_with_parent
   end
-  return spec, kept, closing
+  return spec
 end
 
 ---Every type that this kernel knows.

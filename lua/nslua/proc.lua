@@ -13,41 +13,38 @@ local Proc = proc.methods.Proc
 
 -- A process may have left the root of its namespace (chroot), or stand in
 -- another directory: follow it, unless there is nothing to follow.
-local function add_places(steps, joins_mnt, proc)
-  local place = ("/proc/%d/"):format(proc.pid)
-  local root = ns.open(place .. "root", "path,directory")
-  local cwd = ns.open(place .. "cwd", "path,directory")
+local function add_places(steps, joins_mnt, target, res)
+  local place = ("/proc/%d/"):format(target.pid)
+  local root = res:add(ns.open(place .. "root", "path,directory"))
+  local cwd = res:add(ns.open(place .. "cwd", "path,directory"))
   local a, b = ns.stat(place .. "root/."), ns.stat("/")
   if joins_mnt or a.ino ~= b.ino or a.dev ~= b.dev then
     steps[#steps + 1] = { "fchdir", root }
     steps[#steps + 1] = { "chroot", "." }
   end
   steps[#steps + 1] = { "fchdir", cwd }
-  return { root, cwd }
 end
 
 local MNT = select(2, sys.nstype("mnt"))
 
--- What sys.clone needs to put a child where proc is. The places come first:
+-- What sys.clone needs to put a child where target is. The places come first:
 -- what the options ask for happens there.
-local function inside(proc, opts, child)
+local function inside(target, opts, child, res)
   opts = birth.copy(opts or {})
   local which = options.types(opts)
   if opts.die_with_parent == nil then opts.die_with_parent = true end
-  local spec, kept, closing = options.compile(opts, which, child)
-  local types = child.only and sys.different(proc) & child.only
-    or sys.different(proc)
+  local spec = options.compile(opts, which, child, res)
+  local types = sys.different(target)
+  if child.only then types = types & child.only end
   local joins, steps = spec.joins or {}, {}
-  if types ~= 0 then joins[#joins + 1] = { proc, types } end
+  if types ~= 0 then joins[#joins + 1] = { target, types } end
   spec.joins = joins[1] and joins or nil
   if opts.root ~= false and not child.only then
-    for _, fd in ipairs(add_places(steps, types & MNT ~= 0, proc)) do
-      closing[#closing + 1] = fd
-    end
+    add_places(steps, types & MNT ~= 0, target, res)
   end
   for _, step in ipairs(spec.steps) do steps[#steps + 1] = step end
   spec.steps = steps
-  return spec, kept, closing
+  return spec
 end
 
 -- A box keeps what it started, so that a dropped handle ends nothing.
@@ -77,11 +74,12 @@ end
 function Proc:spawn(program, opts, ...)
   local kind = birth.kind_of(program)
   if not kind then sys.raise("spawn wants a program or a function") end
-  local spec, kept, closing = inside(self, opts, {
+  local res <close> = birth.resources()
+  local spec = inside(self, opts, {
     is_function = kind == "function", hide = kind == "function",
-  })
+  }, res)
   birth.with_program(spec, program, ...)
-  return remember(self, (birth.make(spec, kept, closing)))
+  return remember(self, (birth.make(spec, res)))
 end
 
 
@@ -102,12 +100,13 @@ function Proc:run(program, ...)
   if not kind then sys.raise("run wants a program or a function") end
   local terminal = sys.lends_terminal(0) and 0 or nil
   local modes = birth.terminal_modes(terminal)
-  local spec, kept, closing = inside(self, nil, {
+  local res <close> = birth.resources()
+  local spec = inside(self, nil, {
     is_function = kind == "function", hide = kind == "function",
     foreground = terminal,
-  })
+  }, res)
   birth.with_program(spec, program, ...)
-  local child <close> = birth.make(spec, kept, closing)
+  local child <close> = birth.make(spec, res)
   return birth.attend(child, terminal, modes)
 end
 
@@ -206,10 +205,11 @@ end
 
 -- How nslua.call starts its worker.
 function proc.start(target, only, fn, ...)
-  local spec, kept, closing = inside(target, nil,
-    { is_function = true, hide = true, only = only })
+  local res <close> = birth.resources()
+  local spec = inside(target, nil,
+    { is_function = true, hide = true, only = only }, res)
   birth.with_program(spec, fn, ...)
-  return (birth.make(spec, kept, closing))
+  return (birth.make(spec, res))
 end
 
 return proc
