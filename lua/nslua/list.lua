@@ -247,6 +247,9 @@ end
 -- The processes that a pid namespace can see, with their numbers there.
 local function look_inside(target)
   if getmetatable(target) == "nslua.Ns" then
+    if target.type ~= "pid" then
+      sys.raise(("bad option 'inside' (a pid namespace expected, this is a %s namespace)"):format(target.type))
+    end
     return ns.scan_visible(target)
   end
   local handle <close> = ns.of(number_of(target), "pid")
