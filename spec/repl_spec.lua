@@ -20,7 +20,7 @@ function session.start(editor, argv)
   local command = { "sh", "-c", "trap '' HUP; exec \"$@\"", "sh", "env", "-u", "LUA_INIT", "TERM=xterm",
                     "INPUTRC=/dev/null", helpers.program }
   table.move(argv or {}, 1, #(argv or {}), #command + 1, command)
-  if editor then table.insert(command, 7, "NSLUA_READLINELIB=" .. editor) end
+  if editor then table.insert(command, 8, "NSLUA_READLINELIB=" .. editor) end
   self.child = ns.fork(function()
     ns.setsid()
     local tty = ns.open(terminal, "rdwr") -- becomes the controlling terminal
