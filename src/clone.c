@@ -101,11 +101,12 @@ typedef struct Call {
   lib_Proc *proc;
   Region *region;
   lib_Fd *channel, *channel_child; /* socket pair, or closed */
-  lib_Fd *report;                  /* the reaper's end of its pipe */
+  lib_Fd *report, *report_child;   /* a pipe from the reaper, or closed */
   lib_Map map;
   uint64_t flags;
   int cgroup;
   bool has_map, parent_maps, is_exec, shares_memory;
+  bool restores_dumpable;
   sigset_t signals;
   int most_steps;
 } Call;
@@ -348,7 +349,7 @@ static void make_steps(Call *call, bool reaper) {
     add_step(call, OP_CLOSE_OTHERS);
   add_step(call, OP_SIGNALS)->data = &call->signals;
   if (reaper)
-    add_step(call, OP_EXEC_REAPER)->n[0] = call->report->fd;
+    add_step(call, OP_EXEC_REAPER)->n[0] = call->report_child->fd;
   else if (call->is_exec)
     add_step(call, OP_EXEC);
 }
@@ -442,9 +443,10 @@ static lib_Fd *open_pair(lua_State *L, lib_Fd **other) {
 static void open_report(Call *call) {
   int fds[2];
   call->report = temporary_fd(call->L);
+  call->report_child = temporary_fd(call->L);
   lib_check(call->L, pipe2(fds, O_CLOEXEC), "pipe2", "r", "O_CLOEXEC");
-  call->proc->report_fd = fds[0];
-  call->report->fd = fds[1];
+  call->report->fd = fds[0];
+  call->report_child->fd = fds[1];
 }
 
 static void read_spec(Call *call) {
@@ -609,19 +611,34 @@ static bool changes_ids(const Call *call) {
   return false;
 }
 
-/* Blocks signals around the birth; dumpable may have been changed for both
-   when a child that shares our memory changed its ids: id maps of later
-   children could not be written any more. */
+/* A child that shares our memory also shares `dumpable`: while it joins the
+   namespaces of strangers nobody there may look at our heap; and when it has
+   changed its ids we put right what the kernel cleared for both, or the id
+   maps of later children could not be written any more. */
+static void guard_memory(Call *call) {
+  if (!call->shares_memory || !changes_ids(call) ||
+      prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
+    return;
+  call->restores_dumpable = true;
+  if (call->plan.njoins > 0 && !call->has_map)
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static void unguard_memory(const Call *call) {
+  if (call->restores_dumpable && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+/* Signals are blocked around the birth. */
 static long give_birth(Call *call) {
   sigset_t all;
   Outcome *outcome = call->region->outcome;
-  bool ids = call->shares_memory && changes_ids(call);
-  int dumpable = ids ? prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) : 0;
   *outcome = (Outcome){.step = -1, .pidfd = -1};
   call->plan.outcome = outcome;
   call->plan.channel = call->channel ? call->channel_child->fd : -1;
   call->plan.channel_parent = call->channel ? call->channel->fd : -1;
   fflush(NULL);
+  guard_memory(call);
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &call->signals);
   long pid = start_worker(call);
@@ -629,8 +646,7 @@ static long give_birth(Call *call) {
     reap_middle(pid);
     pid = outcome->pid;
   }
-  if (dumpable == 1 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1)
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  unguard_memory(call);
   sigprocmask(SIG_SETMASK, &call->signals, NULL);
   return pid;
 }
@@ -716,6 +732,8 @@ static void judge(Call *call, long pid) {
     lib_fail_text(L, outcome.error, "setns", push_flags(L, types),
                   "joining: ");
   }
+  if (pid == 0) /* somebody killed the one between us and the child */
+    lib_fail_text(L, ECHILD, "clone3", push_flags(L, call->flags), NULL);
 }
 
 /* The child is ours from here on: whatever raises below, the handle ends it. */
@@ -753,6 +771,7 @@ static void accompany(Call *call) {
   while (read(call->channel->fd, &byte, 1) == -1 && errno == EINTR)
     ;
   lib_close(call->channel);
+  unguard_memory(call); /* it ran beside us until now */
 }
 
 /* A reaper says first whether its program could be started. */
@@ -761,12 +780,15 @@ static void hear_reaper(Call *call) {
   ssize_t n;
   if (call->report == NULL)
     return;
-  lib_close(call->report);
+  lib_close(call->report_child);
   do
-    n = read(call->proc->report_fd, &r, sizeof r);
+    n = read(call->report->fd, &r, sizeof r);
   while (n == -1 && errno == EINTR);
-  if (n == (ssize_t)sizeof r && r.kind == REPORT_STARTED)
+  if (n == (ssize_t)sizeof r && r.kind == REPORT_STARTED) {
+    call->proc->report_fd = call->report->fd;
+    call->report->fd = -1;
     return;
+  }
   int error_number = n == (ssize_t)sizeof r ? r.value : ECHILD;
   end_child(call);
   const char *program = call->plan.argv[1];

@@ -58,6 +58,15 @@ void lib_orphan(lua_State *L, pid_t pid) {
   lua_pop(L, 1);
 }
 
+lib_Proc *lib_find_child(lua_State *L, pid_t pid) {
+  luaL_checkstack(L, 6, "children");
+  push_family(L, "nslua.children", "v");
+  lua_rawgeti(L, -1, pid);
+  lib_Proc *proc = luaL_testudata(L, -1, LIB_PROC);
+  lua_pop(L, 2);
+  return proc != NULL && proc->state == LIB_RUNNING ? proc : NULL;
+}
+
 /* Collects children that ended and that nobody waits for. */
 void lib_reap_others(lua_State *L) {
   siginfo_t info;

@@ -400,6 +400,14 @@ static int poll_until(lua_State *L, struct pollfd *fds, nfds_t n, int ms) {
   }
 }
 
+/* A process whose end is known keeps no pidfd, and is as ready as can be. */
+static bool has_ended(lua_State *L, lua_Integer i) {
+  lua_rawgeti(L, 1, i);
+  lib_Proc *proc = luaL_testudata(L, -1, LIB_PROC);
+  lua_pop(L, 1);
+  return proc != NULL && proc->state != LIB_RUNNING;
+}
+
 /* ns.poll({Fd | Proc | Ns | number...} [, seconds]) -> list of the ready ones
    poll(2) */
 static int file_poll(lua_State *L) {
@@ -410,15 +418,19 @@ static int file_poll(lua_State *L) {
   if (n > 100000)
     luaL_argerror(L, 1, "too many elements");
   struct pollfd *fds = lib_scratch(L, n * sizeof *fds);
-  for (lua_Unsigned i = 0; i < n; i++)
+  for (lua_Unsigned i = 0; i < n; i++) {
+    lua_Integer at = (lua_Integer)i + 1;
+    bool ended = has_ended(L, at);
     fds[i] = (struct pollfd){
-      .fd = lib_checkfdat(L, 1, (lua_Integer)i + 1), .events = POLLIN};
-  int ready = poll_until(L, fds, n, ms);
-  lua_createtable(L, ready, 0);
-  for (lua_Unsigned i = 0; ready > 0 && i < n; i++) {
+      .fd = ended ? -1 : lib_checkfdat(L, 1, at), .events = POLLIN};
+    ms = ended ? 0 : ms;
+  }
+  poll_until(L, fds, n, ms);
+  lua_newtable(L);
+  for (lua_Unsigned i = 0; i < n; i++) {
     if (fds[i].revents & POLLNVAL)
       lib_fail(L, EBADF, "poll", "d", fds[i].fd);
-    if (fds[i].revents != 0) {
+    if (fds[i].revents != 0 || fds[i].fd == -1) {
       lua_rawgeti(L, 1, (lua_Integer)i + 1);
       lua_rawseti(L, 3, (lua_Integer)lua_rawlen(L, 3) + 1);
     }

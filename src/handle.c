@@ -143,6 +143,7 @@ int lib_checkpidfd(lua_State *L, int arg) {
     return ((lib_Fd *)check_open(L, arg, LIB_PROC))->fd;
   pid_t pid = lib_checkpid(L, arg);
   lib_Fd *h = lib_newfd(L);
+  lua_toclose(L, -1);
   h->fd = (int)lib_check(L, syscall(SYS_pidfd_open, pid, 0), "pidfd_open",
                          "dd", (int)pid, 0);
   return h->fd;
@@ -150,20 +151,23 @@ int lib_checkpidfd(lua_State *L, int arg) {
 
 /* -- which namespace is it? ------------------------------------------------ */
 
+/* For one that turned out to be something else: nobody will want it. */
+static bool refuse(lib_Ns *ns, int error_number) {
+  lib_close(&ns->h);
+  errno = error_number;
+  return false;
+}
+
 bool lib_identify(lib_Ns *ns) {
   struct statfs fs;
   struct stat st;
   if (fstatfs(ns->h.fd, &fs) == -1 || fstat(ns->h.fd, &st) == -1)
-    return false;
-  if (fs.f_type != NSFS_MAGIC && fs.f_type != PROC_SUPER_MAGIC) {
-    errno = EINVAL;
-    return false;
-  }
+    return refuse(ns, errno);
+  if (fs.f_type != NSFS_MAGIC && fs.f_type != PROC_SUPER_MAGIC)
+    return refuse(ns, EINVAL);
   int type = ioctl(ns->h.fd, NS_GET_NSTYPE);
-  if (type == -1) {
-    errno = EINVAL;
-    return false;
-  }
+  if (type == -1)
+    return refuse(ns, EINVAL);
   ns->type = type;
   ns->dev = st.st_dev;
   ns->ino = st.st_ino;

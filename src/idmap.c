@@ -26,12 +26,11 @@ static bool left_behind;
 static uid_t left_uid;
 static gid_t left_gid;
 
-void lib_keep_ids(void) {
-  left_uid = geteuid();
-  left_gid = getegid();
+void lib_ids_left_behind(uid_t uid, gid_t gid) {
+  left_uid = uid;
+  left_gid = gid;
+  left_behind = true;
 }
-
-void lib_ids_left_behind(void) { left_behind = true; }
 
 /* -- reading a map from Lua -------------------------------------------------------- */
 

@@ -132,9 +132,8 @@ typedef struct lib_Map {
 /* true, "root", "current", {uid=, gid=, setgroups=}: pushes two strings.
    `own`: the map is for the caller itself. */
 void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *map);
-/* Around unshare(CLONE_NEWUSER): what our ids were outside. */
-void lib_keep_ids(void);
-void lib_ids_left_behind(void);
+/* After unshare(CLONE_NEWUSER): what our ids were outside. */
+void lib_ids_left_behind(uid_t uid, gid_t gid);
 /* Writes the map of a process (0: the caller): NULL, or the name of the file
    that refused, with errno. */
 const char *lib_writemap(pid_t pid, const lib_Map *map);
@@ -199,10 +198,10 @@ int lib_checkfdat(lua_State *L, int arg, lua_Integer i);
 /* A pid > 0 or a Proc that is not reaped. */
 pid_t lib_checkpid(lua_State *L, int arg);
 /* The pidfd of a Proc, or one opened for a pid: then a handle that holds it
-   is pushed (nothing is pushed for a Proc). */
+   is pushed (nothing is pushed for a Proc) and closed with the call. */
 int lib_checkpidfd(lua_State *L, int arg);
-/* Reads the identity of the open namespace descriptor in ns->h.fd; false
-   with errno when it is no namespace. Fills type when it is 0. */
+/* Reads the identity of the open namespace descriptor in ns->h.fd; when it is
+   no namespace closes it and is false, with errno. */
 bool lib_identify(lib_Ns *ns);
 
 bool lib_mine(const lib_Fd *handle);
@@ -220,6 +219,8 @@ void lib_remember_start(lua_State *L);
 void lib_adopt(lua_State *L, int index, pid_t pid);
 void lib_orphan(lua_State *L, pid_t pid);
 void lib_reap_others(lua_State *L);
+/* The handle on a child that was not waited for, or NULL. */
+lib_Proc *lib_find_child(lua_State *L, pid_t pid);
 /* waitid without raising: 1 it ended, 0 it runs, -1 errno (proc.c). */
 int lib_reap(lib_Proc *proc, int options);
 

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel.h"
@@ -37,6 +38,17 @@ static int open_by_pidfd(int pidfd, int index) {
   return pidfd < 0 ? -1 : ioctl(pidfd, pidfd_requests[index], 0);
 }
 
+/* The same for ourselves; `request` may ask for our children's. */
+static int open_own(unsigned long request) {
+  int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  int fd = pidfd < 0 ? -1 : ioctl(pidfd, request, 0);
+  int error_number = errno;
+  if (pidfd >= 0)
+    close(pidfd);
+  errno = error_number;
+  return fd;
+}
+
 static int open_by_proc(pid_t pid, int index) {
   char path[64];
   if (pid == 0)
@@ -54,8 +66,12 @@ static void push_of_process(lua_State *L, pid_t pid, int pidfd, int index) {
   lib_Ns *ns = lib_newns(L);
   ns->type = lib_nsflags[index];
   ns->h.fd = open_by_pidfd(pidfd, index);
+  if (pidfd >= 0 && ns->h.fd == -1 && errno == ESRCH)
+    lib_fail(L, errno, "ioctl", "dr", pidfd, "PIDFD_GET_NAMESPACE");
   if (ns->h.fd == -1)
     ns->h.fd = open_by_proc(pid, index);
+  if (ns->h.fd == -1 && pid == 0)
+    ns->h.fd = open_own(pidfd_requests[index]);
   if (ns->h.fd == -1 && errno == ENOENT && access("/proc/self/ns", F_OK) == 0 &&
       (pid == 0 || pidfd >= 0)) {
     lua_pop(L, 1);
@@ -163,14 +179,24 @@ static int ns_here(lua_State *L) { return push_here(L); }
 /* True when the saved namespace of this type is the one we are in (for pid
    and time: the one our children will be in). */
 static bool is_current(const lib_Ns *saved) {
-  const char *word = lib_nsword(saved->type);
+  unsigned long request = saved->type == CLONE_NEWPID
+                            ? PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE
+                          : saved->type == CLONE_NEWTIME
+                            ? PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE
+                            : pidfd_requests[type_index(saved->type)];
   bool children = saved->type == CLONE_NEWPID || saved->type == CLONE_NEWTIME;
   char path[64];
   struct stat st;
-  snprintf(path, sizeof path, "/proc/thread-self/ns/%s%s", word,
-           children ? "_for_children" : "");
-  return stat(path, &st) == 0 && st.st_ino == saved->ino &&
-         st.st_dev == saved->dev;
+  snprintf(path, sizeof path, "/proc/thread-self/ns/%s%s",
+           lib_nsword(saved->type), children ? "_for_children" : "");
+  int result = stat(path, &st);
+  if (result == -1) { /* no procfs, or one of another pid namespace */
+    int fd = open_own(request);
+    result = fd < 0 ? -1 : fstat(fd, &st);
+    if (fd >= 0)
+      close(fd);
+  }
+  return result == 0 && st.st_ino == saved->ino && st.st_dev == saved->dev;
 }
 
 static void back_one(lua_State *L, int saved, int index) {
@@ -251,10 +277,11 @@ static int ns_unshare(lua_State *L) {
   if (types == 0 && !nothing)
     luaL_argerror(L, 1, "namespace type expected");
   lib_remember_start(L);
-  lib_keep_ids();
+  uid_t uid = geteuid();
+  gid_t gid = getegid();
   lib_check(L, unshare(types), "unshare", "n", types);
   if (types & CLONE_NEWUSER)
-    lib_ids_left_behind();
+    lib_ids_left_behind(uid, gid);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -440,12 +467,21 @@ static void add_offset(lua_State *L, luaL_Buffer *B, const char *clock) {
   }
 }
 
+static void check_clocks(lua_State *L) {
+  for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (strcmp(key, "monotonic") != 0 && strcmp(key, "boottime") != 0)
+      luaL_argerror(L, 1, "the clocks are monotonic and boottime");
+  }
+}
+
 /* ns.timens_offsets{monotonic = s, boottime = s} -> true
    time_namespaces(7): after unshare "time", before the first child */
 static int ns_timens_offsets(lua_State *L) {
   luaL_Buffer B;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
+  check_clocks(L);
   luaL_buffinit(L, &B);
   add_offset(L, &B, "monotonic");
   add_offset(L, &B, "boottime");

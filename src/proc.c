@@ -54,6 +54,7 @@ static void record_end(lib_Proc *proc, const siginfo_t *info) {
   if (proc->report_fd >= 0)
     close(proc->report_fd);
   proc->report_fd = -1;
+  lib_close(&proc->h); /* there is nobody left to ask */
 }
 
 /* waitid on our child without raising: 1 it ended, 0 it runs, -1 errno. */
@@ -150,8 +151,14 @@ static int proc_wait_any(lua_State *L) {
     if (ms >= 0)
       poll(NULL, 0, 5);
   }
-  push_outcome(L, info.si_code == CLD_EXITED ? LIB_EXITED : LIB_SIGNALED,
-               info.si_status);
+  lib_Proc *proc = lib_find_child(L, info.si_pid);
+  if (proc != NULL) {
+    record_end(proc, &info);
+    push_outcome(L, proc->state, proc->code);
+  } else {
+    push_outcome(L, info.si_code == CLD_EXITED ? LIB_EXITED : LIB_SIGNALED,
+                 info.si_status);
+  }
   lua_pushinteger(L, info.si_pid);
   return 4;
 }
@@ -186,10 +193,15 @@ static int proc_killpg(lua_State *L) {
 /* -- Proc as a handle --------------------------------------------------------------- */
 
 /* The init of a pid namespace is gone only when all in it are reaped, and
-   some of those may be our own children: they go first. */
+   some of those may be our own children: they go first. A child that became
+   somebody else (a setuid program) is left to end by itself. */
 static void kill_and_reap(lua_State *L, lib_Proc *proc) {
   struct pollfd p = {proc->h.fd, POLLIN, 0};
-  syscall(SYS_pidfd_send_signal, proc->h.fd, SIGKILL, NULL, 0);
+  if (syscall(SYS_pidfd_send_signal, proc->h.fd, SIGKILL, NULL, 0) == -1 &&
+      errno == EPERM) {
+    lib_orphan(L, proc->pid);
+    return;
+  }
   for (int ms = 1; poll(&p, 1, ms) <= 0; ms = ms < 50 ? ms * 2 : 50)
     lib_reap_others(L);
   lib_reap(proc, 0);
@@ -327,6 +339,9 @@ static int proc_fork(lua_State *L) {
   int nargs = lua_gettop(L) - 1;
   lib_Proc *proc = lib_newproc(L);
   lua_insert(L, 1);
+  /* A place for the pidfd, before there is a child that could go without. */
+  proc->h.fd = (int)lib_check(L, syscall(SYS_pidfd_open, getpid(), 0),
+                              "pidfd_open", "dd", (int)getpid(), 0);
   fflush(NULL);
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &old);
@@ -338,6 +353,7 @@ static int proc_fork(lua_State *L) {
     proc_run_and_exit(L, nargs);
   }
   sigprocmask(SIG_SETMASK, &old, NULL);
+  lib_close(&proc->h);
   if (pid == -1)
     lib_fail(L, error_number, "fork", "");
   lib_adopt(L, 1, pid);
@@ -397,8 +413,10 @@ const char **lib_pushenvironment(lua_State *L, int arg) {
         (type != LUA_TSTRING && type != LUA_TNUMBER))
       lib_raise(L, "env holds NAME = \"value\" pairs");
     lua_pushfstring(L, "%s=", lua_tostring(L, -2));
-    if (strchr(lua_tostring(L, -3), '=') != NULL || *lua_tostring(L, -3) == 0)
-      lib_raise(L, "a name in env is empty or contains '='");
+    const char *name = lua_tostring(L, -3);
+    if (*name == '\0' || strpbrk(name, "=") != NULL ||
+        strlen(name) != lua_rawlen(L, -3))
+      lib_raise(L, "a name in env is empty or contains '=' or NUL");
     lua_pushvalue(L, -2);
     lua_concat(L, 2);
     lua_rawseti(L, list, ++n);
