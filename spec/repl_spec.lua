@@ -70,8 +70,8 @@ local function can_open(library)
 end
 
 -- What holds with every kind of input.
-local function behaves(editor, it)
-  it("runs lines, prints expressions, and has ns", function()
+local habits = {
+  { "runs lines, prints expressions, and has ns", function(editor)
     local s = session.start(editor)
     s:expect "Lua 5.4"
     s:expect "nslua "
@@ -83,9 +83,9 @@ local function behaves(editor, it)
     s:type "ns == require 'nslua'\r"
     s:expect "\ntrue"
     s:leave()
-  end)
+  end },
 
-  it("reads on while a chunk is incomplete", function()
+  { "reads on while a chunk is incomplete", function(editor)
     local s = session.start(editor)
     s:type "for i = 7, 8 do\r"
     s:expect ">> "
@@ -93,9 +93,9 @@ local function behaves(editor, it)
     s:expect "\ni7"
     s:expect "\ni8"
     s:leave()
-  end)
+  end },
 
-  it("shows an error and goes on", function()
+  { "shows an error and goes on", function(editor)
     local s = session.start(editor)
     s:expect "> "
     s:type "error 'wrong'\r"
@@ -105,9 +105,9 @@ local function behaves(editor, it)
     s:expect "syntax error near 'y'"
     s:expect "> "
     s:leave()
-  end)
+  end },
 
-  it("gives a line up on Ctrl-C, at once", function()
+  { "gives a line up on Ctrl-C, at once", function(editor)
     local s = session.start(editor)
     s:expect "> "
     s:type "some rubbish"
@@ -118,9 +118,9 @@ local function behaves(editor, it)
     s:type "print('on')\r"
     s:expect "\non"
     s:leave()
-  end)
+  end },
 
-  it("gives a continuation up on Ctrl-C", function()
+  { "gives a continuation up on Ctrl-C", function(editor)
     local s = session.start(editor)
     s:expect "> "
     s:type "print(\r"
@@ -131,9 +131,9 @@ local function behaves(editor, it)
     s:type "'fre' .. 'sh'\r"
     s:expect "\nfresh"
     s:leave()
-  end)
+  end },
 
-  it("interrupts a chunk on Ctrl-C and goes on", function()
+  { "interrupts a chunk on Ctrl-C and goes on", function(editor)
     local s = session.start(editor)
     s:expect "> "
     s:type "print('go' .. 'es') while true do end\r"
@@ -142,9 +142,9 @@ local function behaves(editor, it)
     s:expect "interrupted!"
     s:expect "> "
     s:leave()
-  end)
+  end },
 
-  it("leaves the terminal to what a chunk reads", function()
+  { "leaves the terminal to what a chunk reads", function(editor)
     local s = session.start(editor)
     s:expect "> "
     s:type "print 'ask' answer = io.read()\r"
@@ -154,9 +154,9 @@ local function behaves(editor, it)
     s:type "answer:upper()\r"
     s:expect "\nTYPED"
     s:leave()
-  end)
+  end },
 
-  it("takes bytes that are no UTF-8, and long lines", function()
+  { "takes bytes that are no UTF-8, and long lines", function(editor)
     local s = session.start(editor)
     s:expect "> "
     s:type "#'\xff\xfeb'\r"
@@ -165,17 +165,17 @@ local function behaves(editor, it)
     s:type("#'" .. ("x"):rep(3000) .. "'\r")
     s:expect "\n3000"
     s:leave()
-  end)
+  end },
 
-  it("ends when its terminal goes away", function()
+  { "ends when its terminal goes away", function(editor)
     local s = session.start(editor)
     s:expect "> "
     s.master:close()
     assert.same({ true, "exit", 0 }, { s.child:wait(PATIENCE) })
     s.slave:close()
-  end)
+  end },
 
-  it("the child of a fork leaves the prompt to its parent", function()
+  { "the child of a fork leaves the prompt to its parent", function(editor)
     local s = session.start(editor)
     s:expect "> "
     s:type "pid = ns.fork() if pid == 0 then print 'child' else print(ns.wait(pid)) end\r"
@@ -183,7 +183,13 @@ local function behaves(editor, it)
     s:expect "\ntrue\texit\t0"
     s:expect "> "
     s:leave()
-  end)
+  end },
+}
+
+local function behaves(editor, one)
+  for _, habit in ipairs(habits) do
+    one(habit[1], function() habit[2](editor) end)
+  end
 end
 
 describe("the prompt without a line editor", function()
