@@ -15,7 +15,9 @@ local ns = {}
 ---(ranges that overlap), EACCES (a process that is not dumpable), ENOENT (no /proc).
 ---Source: user_namespaces(7)
 ---@param proc nslua.Proc|integer|nil  whose namespace; nil is the caller
----@param map "root"|"current"|true|table  the caller as 0, as itself, or { uid=, gid=, setgroups= }: uid and gid are a number, a range {inside, outside, count}, or a list of ranges; setgroups is "allow" or "deny"
+---@param map "root"|"current"|true|table  the caller as 0, as itself, or
+---   { uid=, gid=, setgroups= }: uid and gid are a number, a range {inside,
+---   outside, count}, or a list of ranges; setgroups is "allow" or "deny"
 ---@return true
 function ns.map(proc, map) end
 
