@@ -85,7 +85,7 @@ local function parse_block(lines)
     if tag then
       last = take_tag(record, tag, rest)
     elseif last then -- a tag's text goes on
-      last.text = (last.text or "") .. " " .. line
+      last.text = (last.text or "") .. " " .. line:match("^%s*(.*)$")
     else
       take_line(record, state, line)
     end
