@@ -438,8 +438,20 @@ static const luaL_Reg funcs[] = {
   {NULL, NULL},
 };
 
+/* sys.capability_mask(set) -> bits: for the steps of a child */
+static int caps_mask(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check_set(L, 1));
+  return 1;
+}
+
+static const luaL_Reg internals[] = {
+  {"capability_mask", caps_mask},
+  {NULL, NULL},
+};
+
 void caps_open(lua_State *L) {
   luaL_setfuncs(L, funcs, 0);
+  lib_internals(L, internals);
   if (luaL_newmetatable(L, CAPS_SET)) {
     lua_pushcfunction(L, set_tostring);
     lua_setfield(L, -2, "__tostring");

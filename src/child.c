@@ -106,18 +106,20 @@ static long enter_time(void) {
    that a program of an ordinary uid keeps what it was given. */
 static long keep_capabilities(unsigned long keep) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
-  long result = 0;
+  struct __user_cap_data_struct data[2];
+  long result = RAW2(SYS_capget, &header, data);
+  if (result < 0)
+    return result;
+  for (int i = 0; i < 2; i++) /* a change of ids has emptied these */
+    data[i].effective = data[i].permitted;
+  result = RAW2(SYS_capset, &header, data);
   for (long cap = 0; cap < 64 && result == 0; cap++)
     if (!(keep >> cap & 1))
       result = RAW2(SYS_prctl, PR_CAPBSET_DROP, cap);
-  if (result == 0 || result == E_INVAL) /* past the last one it knows */
-    result = RAW2(SYS_capget, &header, data);
-  if (result < 0)
+  if (result < 0 && result != E_INVAL) /* past the last one it knows */
     return result;
   for (int i = 0; i < 2; i++) {
-    unsigned bits = (unsigned)(keep >> (32 * i));
-    data[i].permitted &= bits;
+    data[i].permitted &= (unsigned)(keep >> (32 * i));
     data[i].effective = data[i].permitted;
     data[i].inheritable = data[i].permitted;
   }

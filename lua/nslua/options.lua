@@ -20,7 +20,7 @@ local IMPLIES = {
 
 -- What each key may be.
 local KEYS = {
-  argv = "table", boottime = "number", caps = "table", chroot = "string root",
+  argv = "table", boottime = "number", caps = "string table", chroot = "string root",
   cwd = "string", dev = "boolean", die_with_parent = "boolean string number",
   domainname = "string", env = "table", gid = "number", groups = "table",
   hostname = "string", init = "boolean", keep_env = "table",
@@ -227,7 +227,9 @@ local function add_ids(steps, opts)
   if gid then add(steps, "setresgid", integer(gid, "gid")) end
   if uid then add(steps, "setresuid", integer(uid, "uid")) end
   if opts.caps then
-    add(steps, "caps", sys.capability_mask(opts.caps))
+    local ok, mask = pcall(sys.capability_mask, opts.caps)
+    if not ok then fail("caps: %s", mask:match "%((.*)%)$" or mask) end
+    add(steps, "caps", mask)
   end
   if opts.no_new_privs then add(steps, "prctl", 38, 1) end
 end
