@@ -5,6 +5,7 @@
  * files, digests) is in lua/nslua/rootfs. libcurl may start threads: call
  * this in a forked child. libcurl(3), curl_easy_setopt(3).
  */
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ typedef struct Transfer {
   /* of the last answer */
   size_t header_bytes;
   Text etag, modified, type;
-  curl_off_t range_from, range_total; /* Content-Range, -1: none */
+  curl_off_t range_from; /* Content-Range, -1: none */
   long status;
   /* of the body */
   curl_off_t asked_from, received, most;
@@ -61,7 +62,7 @@ static size_t stop(Transfer *t, const char *why) {
   return 0;
 }
 
-/* -- headers --------------------------------------------------------------------- */
+/* -- headers --------------------------------------------------------------- */
 
 /* The value of a header line, when it is that header. */
 static bool header_is(const char *line, size_t n, const char *name,
@@ -86,21 +87,21 @@ static void keep(Text *text, const char *value, size_t n) {
   text->s[n] = '\0';
 }
 
-/* "bytes 100-199/200" */
+/* "bytes 100-199/200": where the part begins */
 static void keep_range(Transfer *t, const char *value, size_t n) {
-  long long from, to, total;
   Text text;
+  char *end;
   keep(&text, value, n);
-  int got = sscanf(text.s, "bytes %lld-%lld/%lld", &from, &to, &total);
-  if (got >= 2 && from >= 0 && to >= from) {
+  if (strncmp(text.s, "bytes ", 6) != 0 || !isdigit((unsigned char)text.s[6]))
+    return;
+  long long from = strtoll(text.s + 6, &end, 10);
+  if (*end == '-')
     t->range_from = from;
-    t->range_total = got == 3 ? total : -1;
-  }
 }
 
 static void new_answer(Transfer *t) {
   t->etag.s[0] = t->modified.s[0] = t->type.s[0] = '\0';
-  t->range_from = t->range_total = -1;
+  t->range_from = -1;
 }
 
 static size_t on_header(char *line, size_t one, size_t n, void *data) {
@@ -124,7 +125,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *data) {
   return n;
 }
 
-/* -- body --------------------------------------------------------------------------- */
+/* -- body ------------------------------------------------------------------ */
 
 static void push_answer(lua_State *L, Transfer *t) {
   curl_off_t length = -1;
@@ -230,7 +231,7 @@ static int on_progress(void *user, curl_off_t total, curl_off_t got,
   return 1;
 }
 
-/* -- options ------------------------------------------------------------------------- */
+/* -- options --------------------------------------------------------------- */
 
 static const char *option_string(lua_State *L, const char *name) {
   lua_getfield(L, 1, name);
@@ -311,7 +312,7 @@ static void set_strings(lua_State *L, Transfer *t, const char *url) {
   }
 }
 
-/* -- the one function ------------------------------------------------------------------- */
+/* -- the one function ------------------------------------------------------ */
 
 /* Which kind of failure, for who decides about trying again. */
 static const char *kind_of(const Transfer *t, CURLcode code) {

@@ -32,7 +32,7 @@ static void set_integer(lua_State *L, const char *field, lua_Integer n) {
 }
 
 static int push_stat(lua_State *L, const struct stat *st) {
-  lua_createtable(L, 0, 16);
+  lua_createtable(L, 0, 18);
   lib_pushword(L, st->st_mode & S_IFMT, file_types);
   lua_setfield(L, -2, "type");
   set_integer(L, "mode", st->st_mode & 07777);
@@ -46,6 +46,8 @@ static int push_stat(lua_State *L, const struct stat *st) {
   set_integer(L, "atime", st->st_atime);
   set_integer(L, "mtime", st->st_mtime);
   set_integer(L, "ctime", st->st_ctime);
+  set_integer(L, "mtime_nsec", st->st_mtim.tv_nsec);
+  set_integer(L, "ctime_nsec", st->st_ctim.tv_nsec);
   if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
     set_integer(L, "major", major(st->st_rdev));
     set_integer(L, "minor", minor(st->st_rdev));

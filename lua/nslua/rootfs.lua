@@ -13,6 +13,18 @@ local source = require "nslua.rootfs.source"
 
 local rootfs = {}
 
+---@class nslua.RootfsOptions
+---@field sha256? string  64 hexadecimal digits
+---@field quiet? boolean
+---@field timeout? number  seconds
+---@field refresh? boolean
+---@field network? boolean
+---@field rung? "cache"|"network"|"busybox"|"host"|"self"
+---@field max_download? integer  bytes
+---@field max_bytes? integer
+---@field max_entries? integer
+---@field max_ratio? integer
+
 local OPTIONS = { sha256 = "digest", quiet = "boolean", refresh = "boolean", network = "boolean",
   timeout = "seconds", max_bytes = "count", max_entries = "count", max_ratio = "count",
   max_download = "count", rung = "rung" }
@@ -81,7 +93,7 @@ end
 ---does not give it. Nothing is left of it then but the part of a download that
 ---the next call continues.
 ---@param what? string|nslua.Rootfs
----@param opts? { sha256?: string, quiet?: boolean, timeout?: number, refresh?: boolean, network?: boolean, rung?: string, max_download?: integer, max_bytes?: integer, max_entries?: integer, max_ratio?: integer }
+---@param opts? nslua.RootfsOptions
 ---@return nslua.Rootfs
 function rootfs.get(what, opts)
   if type(what) == "table" and not handle.is(what) and opts == nil then

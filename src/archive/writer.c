@@ -54,7 +54,7 @@ static bool failed(Writer *w, const char *name) {
   return refuse(w, name, strerror(errno));
 }
 
-/* -- names ------------------------------------------------------------------- */
+/* -- names ----------------------------------------------------------------- */
 
 /* Appends the part [from, to) of a name. */
 static bool add_part(Path *p, size_t *length, const char *from, size_t n) {
@@ -85,7 +85,7 @@ static bool clean_path(Writer *w, Path *p, const char *name) {
   return true;
 }
 
-/* -- parents ------------------------------------------------------------------ */
+/* -- parents --------------------------------------------------------------- */
 
 static int open_in_root(int root, const char *path, int flags) {
   struct open_how how = {
@@ -167,7 +167,7 @@ static bool clear_way(int dir, const char *base) {
   return unlinkat(dir, base, AT_REMOVEDIR) == 0;
 }
 
-/* -- owner, mode, times ---------------------------------------------------------- */
+/* -- owner, mode, times ---------------------------------------------------- */
 
 static void entry_times(struct archive_entry *e, struct timespec times[2]) {
   times[1].tv_sec = archive_entry_mtime(e);
@@ -228,7 +228,7 @@ static bool finish_open(Writer *w, int fd, struct archive_entry *e,
   return futimens(fd, times) == 0;
 }
 
-/* -- kinds of entries ----------------------------------------------------------------- */
+/* -- kinds of entries ------------------------------------------------------ */
 
 static bool write_block(int fd, const char *from, size_t size, off_t at) {
   while (size > 0) {
@@ -383,7 +383,7 @@ static bool add_hardlink(Writer *w, int dir, const char *name) {
   return well;
 }
 
-/* -- one entry --------------------------------------------------------------------------- */
+/* -- one entry ------------------------------------------------------------- */
 
 static bool add(Writer *w, int dir, struct archive *a,
                 struct archive_entry *e) {

@@ -56,7 +56,7 @@ bool ring_commit(Ring *ring, size_t size); /* 0 ends the stream */
 long ring_next(Ring *ring, const void **block);
 void ring_open(lua_State *L);
 
-/* -- inflate.c --------------------------------------------------------------- */
+/* -- inflate.c ------------------------------------------------------------- */
 
 /* Whatever inflates gzip: zlib, or ISA-L when it is there. */
 typedef struct Inflater Inflater;
@@ -74,7 +74,7 @@ struct Inflater {
 bool inflater_open(Inflater *z, bool fast);
 void inflater_close(Inflater *z);
 
-/* -- remove.c --------------------------------------------------------------- */
+/* -- remove.c -------------------------------------------------------------- */
 
 void remove_open(lua_State *L);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ZLIB_CONST /* next_in is const */
 #include <zlib.h>
 
 #include "feed/feed.h"
@@ -20,7 +21,7 @@ static int zlib_run(Inflater *inflater, const unsigned char **in,
                     size_t *in_left, unsigned char **out, size_t *out_left,
                     const char **why) {
   z_stream *z = inflater->state;
-  z->next_in = (unsigned char *)(uintptr_t)*in;
+  z->next_in = *in;
   z->avail_in = (uInt)*in_left;
   z->next_out = *out;
   z->avail_out = (uInt)*out_left;
@@ -146,10 +147,8 @@ static void isal_find(void) {
   void *library = dlopen("libisal.so.2", RTLD_NOW | RTLD_LOCAL);
   if (library == NULL)
     return;
-  isal.init = (void (*)(IsalState *))(uintptr_t)dlsym(library,
-                                                      "isal_inflate_init");
-  isal.inflate = (int (*)(IsalState *))(uintptr_t)dlsym(library,
-                                                        "isal_inflate");
+  *(void **)&isal.init = dlsym(library, "isal_inflate_init");
+  *(void **)&isal.inflate = dlsym(library, "isal_inflate");
   enum { CRC = 17, LENGTH = 21 };
   if (isal.init == NULL || isal.inflate == NULL || !isal_accepts(0) ||
       isal_accepts(CRC) || isal_accepts(LENGTH))

@@ -31,7 +31,10 @@ static int remove_one(const FTSENT *e) {
 
 /* feed.remove(path) -> true | nil, reason */
 static int tree_remove(lua_State *L) {
-  char *paths[2] = {(char *)(uintptr_t)luaL_checkstring(L, 1), NULL};
+  size_t length;
+  const char *path = luaL_checklstring(L, 1, &length);
+  char *paths[2] = {lua_newuserdatauv(L, length + 1, 0), NULL};
+  memcpy(paths[0], path, length + 1);
   FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_XDEV, NULL);
   int error_number = tree == NULL ? errno : 0;
   FTSENT *e;

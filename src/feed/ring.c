@@ -31,12 +31,14 @@ static void close_pipes(Ring *ring) {
 
 Ring *ring_check(lua_State *L, int arg) {
   Ring *ring = luaL_checkudata(L, arg, FEED_RING);
-  if (ring->shared == NULL)
+  if (ring->shared == NULL) {
     luaL_argerror(L, arg, "the ring is closed");
+    __builtin_unreachable();
+  }
   return ring;
 }
 
-/* -- the two sides ------------------------------------------------------------ */
+/* -- the two sides --------------------------------------------------------- */
 
 static bool read_all(int fd, void *into, size_t size) {
   char *at = into;
@@ -94,7 +96,7 @@ long ring_next(Ring *ring, const void **block) {
   return (long)n;
 }
 
-/* -- Lua's view ------------------------------------------------------------------ */
+/* -- Lua's view ------------------------------------------------------------ */
 
 /* feed.ring() -> Ring, to be made before the two processes are */
 static int ring_new(lua_State *L) {

@@ -43,23 +43,19 @@ local function read_word(line, at)
   return word, at
 end
 
--- "a b && c" -> { {"a", "b"}, {"c", after = "&&"} }
-local function parse(line)
-  local commands = { {} }
-  local at = 1
+-- The command that begins at `at`: its words, the operator after it ("&&", "||",
+-- ";" or nil at the end of the line) and where the next one begins.
+local function parse(line, at)
+  local words = {}
   while true do
     at = line:find("%S", at)
-    if not at or line:sub(at, at) == "#" then return commands end
+    if not at or line:sub(at, at) == "#" then return words end
     local operator = line:match("^&&", at) or line:match("^||", at) or line:match("^;", at)
-    if operator then
-      commands[#commands + 1] = { after = operator }
-      at = at + #operator
-    elseif line:find("^[&|<>()]", at) then
+    if operator then return words, operator, at + #operator end
+    if line:find("^[&|<>()]", at) then
       error(("this shell does not know %s"):format(line:sub(at, at)), 0)
-    else
-      local current = commands[#commands]
-      current[#current + 1], at = read_word(line, at)
     end
+    words[#words + 1], at = read_word(line, at)
   end
 end
 
@@ -93,12 +89,15 @@ local function execute(argv)
   return how == "signal" and 128 + code or code
 end
 
+-- Each command is read when those before it have run: $? is theirs.
 local function run_line(line)
+  local at, after = 1, ";"
   local ok, err = pcall(function()
-    for _, command in ipairs(parse(line)) do
-      local skip = command.after == "&&" and state.status ~= 0
-        or command.after == "||" and state.status == 0
-      if #command > 0 and not skip then state.status = execute(command) end
+    while at do
+      local words, operator, next_at = parse(line, at)
+      local skip = after == "&&" and state.status ~= 0 or after == "||" and state.status == 0
+      if #words > 0 and not skip then state.status = execute(words) end
+      at, after = next_at, operator
     end
   end)
   if not ok then

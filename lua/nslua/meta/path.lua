@@ -16,6 +16,8 @@ local ns = {}
 ---@field blocks integer  of 512 bytes
 ---@field atime integer  seconds, as os.time
 ---@field mtime integer  seconds, as os.time
+---@field mtime_nsec integer  nanoseconds beyond them
+---@field ctime_nsec integer
 ---@field ctime integer  seconds, as os.time
 ---@field major? integer  of a device
 ---@field minor? integer  of a device

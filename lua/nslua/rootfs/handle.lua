@@ -12,7 +12,7 @@ local Rootfs = {}
 local metatable = { __index = Rootfs, __name = "nslua.Rootfs" }
 
 
----@param fields { directory: string, standing: string, label: string, name: string?, mounts: table[]?, lock: nslua.Fd?, note: string? }
+---@param fields table  directory, standing, label; name, mounts, lock, note
 ---@return nslua.Rootfs
 function handle.new(fields)
   fields.generation = ns.generation()

@@ -146,8 +146,8 @@ function source.archive(path, opts)
     if st.type ~= "file" and st.type ~= "fifo" then
       fail.raise(fail.EINVAL, path, "it is neither a directory nor a file")
     end
-    spec.identity = ("file:%s %d:%d %d %.9f"):format(source.absolute(path), st.dev, st.ino,
-      st.size, st.mtime)
+    spec.identity = ("file:%s %d:%d %d %d.%d %d.%d"):format(source.absolute(path), st.dev, st.ino,
+      st.size, st.mtime, st.mtime_nsec, st.ctime, st.ctime_nsec)
     local there = from_cache(spec.identity, opts)
     if there then return there end
     local digest = not opts.sha256 and read_sidecar(path)

@@ -167,8 +167,8 @@ end
 ---
 ---spec.read(push, ring) runs in the reading child and gives all bytes to push;
 ---spec.beside() is asked there for a digest once all has come.
----@param spec { name: string, target: string, read: function, sha256: string?, max_bytes: integer?, max_entries: integer?, max_ratio: integer?, fast: boolean?, watch: function?, beside: function? }
----@return { digest: string, size: integer, checked: string, ids: string, entries: integer, bytes: integer, devices: integer, owners: integer }
+---@param spec table  name, target, read; sha256, beside, limits, watch, fast
+---@return table result  digest, size, checked, ids; entries, bytes and what was left out
 function unpack.run(spec)
   for key, most in pairs(unpack.limits) do spec[key] = spec[key] or most end
   local ring <close> = library.open("feed").ring()
