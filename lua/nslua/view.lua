@@ -130,9 +130,21 @@ end
 -- -- tables --------------------------------------------------------------------------
 
 
----The lines of a list's table.
+local function raw_lines(columns, rows, opts)
+  local lines, titles = {}, {}
+  for i, column in ipairs(columns) do titles[i] = column.title:gsub(" ", "_") end
+  if opts.headings ~= false then lines[1] = table.concat(titles, " ") end
+  for _, cells in ipairs(rows) do
+    for i, s in ipairs(cells) do cells[i] = s:gsub(" ", "\\x20") end
+    lines[#lines + 1] = table.concat(cells, " ")
+  end
+  return lines
+end
+
+
+---The lines of a list's table. raw: one space between columns and none within.
 ---@param self nslua.List
----@param opts? { width?: integer, headings?: boolean }
+---@param opts? { width?: integer, headings?: boolean, raw?: boolean }
 ---@return string[]
 function view.lines(self, opts)
   local names, columns = layout(self)
@@ -143,6 +155,7 @@ function view.lines(self, opts)
     for j, name in ipairs(names) do cells[j] = cell(row, name) end
     rows[i] = cells
   end
+  if opts and opts.raw then return raw_lines(columns, rows, opts) end
   return text.table(columns, rows, opts)
 end
 
