@@ -71,9 +71,8 @@ static int file_open2(lua_State *L) {
   if ((flags & O_ACCMODE) == O_RDONLY && !(flags & O_PATH))
     shown |= READ_ONLY;
   lib_Fd *h = lib_newfd(L);
-  do
-    h->fd = open(path, flags, mode);
-  while (h->fd == -1 && errno == EINTR);
+  while ((h->fd = open(path, flags, mode)) == -1 && errno == EINTR)
+    lib_interrupt_point(L); /* a named pipe waits for its other end */
   lib_check(L, h->fd, "open", flags & O_CREAT ? "swo" : "sw", path, open_flags,
             shown, mode);
   return 1;
@@ -228,18 +227,19 @@ static ssize_t write_quietly(int fd, const char *s, size_t n) {
   return result;
 }
 
-/* All of it, or an error. */
+/* All of it, or an error. A signal ends a write early too. */
 static void write_all(lua_State *L, lib_Fd *h, const char *s, size_t left) {
-  do {
+  for (;;) {
     ssize_t n = write_quietly(h->fd, s, left);
-    if (n == -1 && errno == EINTR) {
-      lib_interrupt_point(L);
-      continue;
+    if (n != -1 || errno != EINTR) {
+      lib_check(L, n, "write", "dl", h->fd, (long)left);
+      s += n;
+      left -= (size_t)n;
     }
-    lib_check(L, n, "write", "dl", h->fd, (long)left);
-    s += n;
-    left -= (size_t)n;
-  } while (left > 0);
+    if (left == 0)
+      return;
+    lib_interrupt_point(L);
+  }
 }
 
 /* fd:write(string) -> true    write(2) */

@@ -106,6 +106,9 @@ _Noreturn static void fail_with_log(lua_State *L, int context, int error_number,
                                     const char *call, const char *args) {
   push_log(L, context);
   int log = lua_gettop(L);
+  if (lib_tracing())
+    lib_trace_text(L, lua_pushfstring(L, "%s(%s) = -1 %s", call, args,
+                                      lib_errno_name(error_number)));
   lib_pusherror(L, error_number, call, args);
   lua_getfield(L, -1, "message");
   lua_pushvalue(L, log);
