@@ -25,7 +25,7 @@ extern const char reaper_image[], reaper_image_end[];
 
 /* Takes a file into the binary between the symbols id and id_end. */
 #define INCBIN(id, path)                                                       \
-  __asm__(".section .rodata\n"                                                 \
+  __asm__(".section .embedded,\"a\"\n"                                        \
           ".balign 16\n"                                                       \
           ".globl " #id "\n.hidden " #id "\n" #id ":\n"                        \
           ".incbin \"" path "\"\n"                                             \
