@@ -42,6 +42,12 @@ local function frames_of(list)
       table.insert((at[row.ons] or stray).owned, row)
     end
   end
+  for _, frame in pairs(at) do
+    table.sort(frame.owned, function(a, b) -- pid first: the arrows run on the left
+      if (a.type == "pid") ~= (b.type == "pid") then return a.type == "pid" end
+      return a.ns < b.ns
+    end)
+  end
   if #stray.owned > 0 then roots[#roots + 1] = stray end
   return roots
 end
@@ -131,16 +137,15 @@ local function draw(out, chips, places, frame, x, y)
   for _, inner in ipairs(frame.frames) do draw(out, chips, places, inner, x + inner.x, y + inner.y) end
 end
 
--- Arrows from each pid namespace to its parent.
+-- A way from each pid namespace to its parent that keeps between the chips:
+-- out on the left, along the row, up the gutter beside the parent.
 local function arrows(out, list, places)
   for _, row in ipairs(list) do
     local from, to = places[row.ns], places[row.pns]
     if row.type == "pid" and from and to then
-      local x1, y1, x2, y2 = from.x + CHIP_W / 2, from.y, to.x + CHIP_W / 2, to.y + CHIP_H
-      if from.y == to.y then y1, y2 = from.y + CHIP_H, to.y + CHIP_H end
-      local bend = from.y == to.y and 26 or (y1 - y2) / 2
-      out[#out + 1] = ([[<path class="born" d="M%g %g C%g %g %g %g %g %g" marker-end="url(#arrow)"/>]])
-        :format(x1, y1, x1, from.y == to.y and y1 + bend or y1 - bend, x2, y2 + bend, x2, y2)
+      local gutter = to.x - GAP / 2
+      out[#out + 1] = ([[<path class="born" d="M%g %g H%g V%g H%g V%g H%g" marker-end="url(#arrow)"/>]])
+        :format(from.x, from.y + 12, from.x - GAP / 2, from.y - GAP / 2, gutter, to.y + CHIP_H - 12, to.x)
     end
   end
 end
@@ -150,7 +155,7 @@ text { font: 13px ui-monospace, "DejaVu Sans Mono", monospace; fill: #1f2933 }
 .bg { fill: #fff } .frame { fill: #7a519510; stroke: #7a5195; stroke-width: 1.2 }
 .chip { fill: #f5f7fa; stroke: #9aa5b1 } .head, .type { font-weight: bold } .head { fill: #7a5195 }
 .count, .note { font-size: 11px; fill: #52606d } .who { font-size: 11.5px }
-.born { fill: none; stroke: #c2410c; stroke-width: 1.6; stroke-dasharray: 5 4 } .tip { fill: #c2410c }
+.born { fill: none; stroke: #c2410c; stroke-width: 1.6; stroke-dasharray: 5 3; stroke-linejoin: round } .tip { fill: #c2410c }
 @media (prefers-color-scheme: dark) {
 text { fill: #e4e7eb } .bg { fill: #12161c } .chip { fill: #1f2733; stroke: #52606d }
 .frame { fill: #b497d614; stroke: #b497d6 } .head { fill: #cbb4e6 } .count, .note { fill: #a7b1bd }
@@ -174,7 +179,7 @@ function graph.svg(list)
   head[1] = ([[<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">]])
     :format(width, y, width, y)
   head[2] = "<title>Namespaces and who owns them</title><style>" .. STYLE .. "</style>"
-  head[3] = [[<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>]]
+  head[3] = [[<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="5" markerHeight="5" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>]]
   head[4] = '<rect class="bg" width="100%" height="100%"/>'
   head[5] = ([[<text class="note" x="%d" y="22">%d namespaces; a frame is a user namespace and holds what it owns; a dashed arrow leads to the parent pid namespace</text>]])
     :format(GAP, #list)
