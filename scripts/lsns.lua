@@ -21,8 +21,6 @@
 --   -l, --list  -W, --nowrap   for lsns's sake: they are how this is anyway
 
 local ns = require "nslua"
-local text = require "nslua.text"
-local view = require "nslua.view"
 
 local COLUMNS = { "ns", "type", "path", "nprocs", "pid", "ppid", "command", "uid", "user", "netnsid", "nsfs", "pns",
   "ons", "id", "kept_by", "owner_uid" }
@@ -32,14 +30,15 @@ local OPTIONS = {
   ["-t"] = "type=", ["--type"] = "type=", ["-p"] = "task=", ["--task"] = "task=", ["-P"] = "persistent",
   ["--persistent"] = "persistent", ["-d"] = "deep", ["--deep"] = "deep", ["-Q"] = "filter=", ["--filter"] = "filter=",
   ["-o"] = "output=", ["--output"] = "output=", ["--output-all"] = "all", ["-T"] = "tree?", ["--tree"] = "tree?",
-  ["-J"] = "json", ["--json"] = "json", ["--dot"] = "dot", ["--svg"] = "svg", ["-m"] = "matrix", ["--matrix"] = "matrix",
+  ["-J"] = "json", ["--json"] = "json", ["--dot"] = "dot", ["--svg"] = "svg", ["-m"] = "matrix",
+  ["--matrix"] = "matrix",
   ["-n"] = "noheadings", ["--noheadings"] = "noheadings", ["-r"] = "raw", ["--raw"] = "raw", ["-u"] = "whole",
   ["--notruncate"] = "whole", ["-l"] = "list", ["--list"] = "list", ["-W"] = "nowrap", ["--nowrap"] = "nowrap",
   ["-h"] = "help", ["--help"] = "help",
 }
 
 local function fail(fmt, ...)
-  io.stderr:write("lsns: ", fmt:format(...), "\n")
+  io.stderr:write("lsns: ", (fmt:format(...):gsub("[^\n\x20-\x7e\x80-\xff]", "?")), "\n")
   os.exit(2)
 end
 
@@ -59,8 +58,8 @@ local function read_arguments(args)
     end
     local name = kind and kind:match "%a+"
     if not kind then
-      if word:sub(1, 1) == "-" then fail("unknown option %s", text.clean(word)) end
-      opts.namespace = math.tointeger(tonumber(word)) or fail("not a namespace number: %s", text.clean(word))
+      if word:sub(1, 1) == "-" then fail("unknown option %s", word) end
+      opts.namespace = math.tointeger(tonumber(word)) or fail("not a namespace number: %s", word)
     elseif name == "type" then
       opts.type[#opts.type + 1] = value
     else
@@ -75,7 +74,7 @@ end
 local function filter(expression)
   return function(row)
     local chunk, err = load("return " .. expression, "=filter", "t", row)
-    if not chunk then fail("%s", text.clean(err)) end
+    if not chunk then fail("%s", err) end
     return chunk()
   end
 end
@@ -92,7 +91,7 @@ end
 
 local function collect(opts)
   local types = #opts.type > 0 and opts.type or nil
-  local pid = opts.task and (math.tointeger(tonumber(opts.task)) or fail("not a pid: %s", text.clean(opts.task)))
+  local pid = opts.task and (math.tointeger(tonumber(opts.task)) or fail("not a pid: %s", opts.task))
   local rows = ns.list { type = types, pid = pid, persistent = opts.persistent, deep = opts.deep }
   if opts.filter then rows = rows:where(filter(opts.filter)) end
   if opts.namespace then rows = rows:where(function(n) return n.ns == opts.namespace end) end
@@ -107,10 +106,11 @@ local function members(rows)
 end
 
 local function print_table(rows, opts)
-  local width = not opts.whole and text.columns() or nil
-  local lines = view.lines(rows, { headings = not opts.noheadings, width = width, raw = opts.raw })
+  local width = nil -- the terminal's
+  if opts.whole then width = false end
+  local lines = rows:lines { headings = not opts.noheadings, width = width, raw = opts.raw }
   for _, line in ipairs(lines) do print(line) end
-  for _, note in ipairs(view.notes(rows)) do io.stderr:write("lsns: ", note, "\n") end
+  for _, note in ipairs(rows:notes()) do io.stderr:write("lsns: ", note, "\n") end
 end
 
 local function main(opts)

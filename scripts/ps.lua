@@ -15,8 +15,6 @@
 --   -J, --json        JSON
 
 local ns = require "nslua"
-local text = require "nslua.text"
-local view = require "nslua.view"
 
 local OPTIONS = {
   ["-e"] = "all", ["-A"] = "all", ["-o"] = "columns=", ["-p"] = "pids=", ["-u"] = "user=", ["-f"] = "full",
@@ -25,7 +23,7 @@ local OPTIONS = {
 }
 
 local function fail(fmt, ...)
-  io.stderr:write("ps: ", fmt:format(...), "\n")
+  io.stderr:write("ps: ", (fmt:format(...):gsub("[^\n\x20-\x7e\x80-\xff]", "?")), "\n")
   os.exit(1)
 end
 
@@ -46,7 +44,7 @@ end
 local function read_arguments(args)
   local opts, i = {}, 1
   while i <= #args do
-    local kind = OPTIONS[args[i]] or fail("unknown option %s", text.clean(args[i]))
+    local kind = OPTIONS[args[i]] or fail("unknown option %s", args[i])
     if kind:sub(-1) == "=" then
       i = i + 1
       opts[kind:sub(1, -2)] = args[i] or fail("%s wants a value", args[i - 1])
@@ -61,7 +59,7 @@ end
 local function numbers(list)
   local out = {}
   for word in list:gmatch "[^,%s]+" do
-    out[#out + 1] = math.tointeger(tonumber(word)) or fail("not a pid: %s", text.clean(word))
+    out[#out + 1] = math.tointeger(tonumber(word)) or fail("not a pid: %s", word)
   end
   return out
 end
@@ -111,8 +109,8 @@ local function main(opts)
   local rows = ns.ps(asked)
   if opts.json then return print(rows:json(2)) end
   if opts.forest then return print(rows:tree()) end
-  for _, line in ipairs(view.lines(rows, { headings = not opts.bare, width = text.columns() })) do print(line) end
-  for _, note in ipairs(view.notes(rows)) do io.stderr:write("ps: ", note, "\n") end
+  for _, line in ipairs(rows:lines { headings = not opts.bare }) do print(line) end
+  for _, note in ipairs(rows:notes()) do io.stderr:write("ps: ", note, "\n") end
 end
 
 local ok, err = pcall(main, read_arguments(split(arg)))

@@ -78,10 +78,10 @@ describe("ns.list beside lsns", function()
       local theirs, ours = world.lsns(), ns.list()
       assert.is_true(compare(theirs, ours) >= 8 + 5 + 4)
       assert.equal("", missing(theirs, ours))
-      local depth, row = 0, nil
+      local depth = 0
       local at = world.by_name(ours)
       local uts = ns.of(top, "uts").inode
-      row = at["user " .. at["uts " .. uts].ons]
+      local row = at["user " .. at["uts " .. uts].ons]
       while row and row.pns do
         depth, row = depth + 1, at["user " .. row.pns]
       end

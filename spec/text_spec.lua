@@ -4,7 +4,8 @@ local text = require "nslua.text"
 
 -- What an expression gives in a fresh program with this environment.
 local function under(env, expression)
-  local all = { LC_ALL = false, LC_CTYPE = false, LANG = false, NO_COLOR = false, CLICOLOR_FORCE = false, FORCE_COLOR = false }
+  local all = { LC_ALL = false, LC_CTYPE = false, LANG = false, NO_COLOR = false, CLICOLOR_FORCE = false,
+    FORCE_COLOR = false }
   for k, v in pairs(env) do all[k] = v end
   return (helpers.nslua(("local text = require 'nslua.text' io.write(tostring(%s))"):format(expression), { env = all }))
 end
@@ -72,7 +73,8 @@ describe("text", function()
     for _, line in ipairs(text.table(columns, rows, { width = 24 })) do
       assert.is_true(text.width(line) <= 24, line)
     end
-    assert.same({ "   1 日本 sh", "1000 é    a rather long command line" }, text.table(columns, rows, { headings = false }))
+    assert.same({ "   1 日本 sh", "1000 é    a rather long command line" },
+      text.table(columns, rows, { headings = false }))
     assert.same({ " PID NAME COMMAND" }, { text.table(columns, { rows[2] })[1] })
     assert.same({ "PID NAME COMMAND" }, text.table(columns, {}))
   end)

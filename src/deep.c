@@ -19,7 +19,7 @@
 #include "kernel.h"
 #include "scan.h"
 
-/* -- numbered folders: PID/fd, PID/task ------------------------------------- */
+/* -- numbered folders: PID/fd, PID/task ----------------------------------- */
 
 typedef void Visit(Scan *s, pid_t pid, int number);
 
@@ -65,7 +65,7 @@ static void hold(Scan *s, int type, ino_t ino, unsigned by, pid_t pid,
   e->path = scan_keep(s, path, strlen(path));
 }
 
-/* -- descriptors ------------------------------------------------------------------ */
+/* -- descriptors ---------------------------------------------------------- */
 
 /* A namespace file that was opened by its mount point shows that path and not
    its name: then the device tells. No file system is asked for news. */
@@ -97,7 +97,7 @@ static void see_descriptor(Scan *s, pid_t pid, int number) {
     hold(s, type, ino, BY_FD, pid, number, path);
 }
 
-/* -- threads and future children --------------------------------------------------- */
+/* -- threads and future children ------------------------------------------ */
 
 static void see_thread(Scan *s, pid_t pid, int tid) {
   char path[PROCFS_PATH];
@@ -133,7 +133,7 @@ void scan_deep_process(Scan *s, pid_t pid) {
     s->hidden_fds++;
 }
 
-/* -- what only the kernel knows ----------------------------------------------------- */
+/* -- what only the kernel knows ------------------------------------------- */
 
 /* Takes up the namespace behind a descriptor, which it closes. */
 static void take(Scan *s, int fd, int type) {

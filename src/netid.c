@@ -83,7 +83,7 @@ int netid_ask(int *sock, int fd) {
   return get_attribute(head, NETNSA_NSID, -2);
 }
 
-/* -- bindings ----------------------------------------------------------------- */
+/* -- bindings ------------------------------------------------------------- */
 
 /* A socket that Lua closes, whatever happens. */
 static int push_netlink(lua_State *L) {
@@ -154,7 +154,7 @@ static int netid_netnsids(lua_State *L) {
   return 1;
 }
 
-/* -- named network namespaces --------------------------------------------------- */
+/* -- named network namespaces --------------------------------------------- */
 
 /* The kernel's numbers for the namespaces in the files of a folder. */
 typedef struct Named {
@@ -190,7 +190,8 @@ static void push_named(lua_State *L, const Named *n, const char *name) {
 }
 
 /* ns.scan_netns(folder, ids) -> {{name=, ns=, netnsid=}...}    ip-netns(8)
-   In the kernel's order, as `ip netns list` has it. ids: ask for netnsid too. */
+   In the kernel's order, as `ip netns list` has it. ids: ask for
+   netnsid, too. */
 static int netid_scan_netns(lua_State *L) {
   struct stat st;
   const char *folder = lib_checkpath(L, 1);

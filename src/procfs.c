@@ -71,7 +71,7 @@ bool procfs_foreign(const procfs_Walk *walk) {
   return (pid_t)procfs_number(&s) != getpid();
 }
 
-/* -- small reads ------------------------------------------------------------ */
+/* -- small reads ---------------------------------------------------------- */
 
 unsigned long procfs_number(const char **s) {
   unsigned long n = 0;
@@ -168,7 +168,7 @@ size_t procfs_args(int proc_fd, pid_t pid, bool marked, char *buffer,
   return (size_t)n;
 }
 
-/* -- users -------------------------------------------------------------------- */
+/* -- users ---------------------------------------------------------------- */
 
 void procfs_pushuser(lua_State *L, int cache, uid_t uid) {
   struct passwd record, *found = NULL;

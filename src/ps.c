@@ -70,7 +70,7 @@ static void set_string(lua_State *L, const char *name, const char *s) {
   lua_setfield(L, -2, name);
 }
 
-/* -- columns --------------------------------------------------------------------- */
+/* -- columns -------------------------------------------------------------- */
 
 static void set_tty(lua_State *L, int device) {
   unsigned dev_major = major((unsigned)device);
@@ -189,7 +189,7 @@ static bool push_row(lua_State *L, Ps *ps, pid_t pid) {
   return alive;
 }
 
-/* -- bindings ------------------------------------------------------------------------ */
+/* -- bindings ------------------------------------------------------------- */
 
 /* One bit for each word of the list; an unknown one names the nearest. */
 static unsigned long check_columns(lua_State *L, int arg) {
@@ -243,7 +243,7 @@ static int ps_scan_processes(lua_State *L) {
   return 2;
 }
 
-/* ns.ps_column(word) -> field, heading    the columns of ns.ps, ps(1)'s names */
+/* ns.ps_column(word) -> field, heading    ps(1)'s names for columns */
 static int ps_ps_column(lua_State *L) {
   size_t length;
   unsigned long bit;

@@ -19,7 +19,7 @@
 #include "netid.h"
 #include "scan.h"
 
-/* -- memory ----------------------------------------------------------------- */
+/* -- memory --------------------------------------------------------------- */
 
 static int scan_gc(lua_State *L) {
   Scan *s = lua_touserdata(L, 1);
@@ -84,7 +84,7 @@ size_t scan_keep(Scan *s, const char *text, size_t length) {
   return at;
 }
 
-/* -- the set of namespaces ---------------------------------------------------- */
+/* -- the set of namespaces ------------------------------------------------ */
 
 static unsigned hash(int type, ino_t ino) {
   return (unsigned)((ino * 8 + (unsigned)type) * 0x9E3779B97F4A7C15u >> 32);
@@ -158,7 +158,7 @@ bool scan_wanted(const Scan *s, int type) {
   return type >= 0 && (s->types >> type & 1) != 0;
 }
 
-/* -- by process ---------------------------------------------------------------- */
+/* -- by process ----------------------------------------------------------- */
 
 /* Counts the process in each of its namespaces. Without the right to trace
    it the kernel shows none of them, so the first refusal answers for all. */
@@ -187,7 +187,7 @@ static void see_process(Scan *s, pid_t pid) {
   }
 }
 
-/* -- by bind mount -------------------------------------------------------------- */
+/* -- by bind mount -------------------------------------------------------- */
 
 /* Undoes \040 and its like in place. */
 static void unescape(char *s) {
@@ -250,7 +250,7 @@ static void see_mounts(Scan *s) {
   close(fd);
 }
 
-/* -- particulars, once for each namespace ------------------------------------------ */
+/* -- particulars, once for each namespace --------------------------------- */
 
 /* The process that a namespace is known by: command line, parent, user. One
    process stands for most of its namespaces, so it is asked once. */
@@ -355,7 +355,7 @@ void scan_ask(Scan *s, int index) {
   close(fd);
 }
 
-/* -- rows ------------------------------------------------------------------------ */
+/* -- rows ----------------------------------------------------------------- */
 
 static int by_number(const void *a, const void *b) {
   const Entry *x = a, *y = b;
@@ -468,7 +468,7 @@ static void push_row(lua_State *L, const Scan *s, const Entry *e, int users,
   lua_setfield(L, -2, "kept_by");
 }
 
-/* -- bindings ------------------------------------------------------------------------ */
+/* -- bindings ------------------------------------------------------------- */
 
 static void ask_all(Scan *s) {
   for (int i = 0; i < s->count; i++)
@@ -511,8 +511,9 @@ static unsigned check_types(lua_State *L, int arg) {
   return types;
 }
 
-/* ns.scan_namespaces([types [, deep [, proc]]]) -> rows, summary    namespaces(7)
-   summary: how many processes were met, how many of them hide what they are in */
+/* ns.scan_namespaces([types [, deep [, proc]]]) -> rows, about
+   namespaces(7). about: how many processes were met, how many of them hide
+   what they are in */
 static int scan_namespaces(lua_State *L) {
   unsigned types = check_types(L, 1);
   bool deep = lua_toboolean(L, 2);

@@ -63,7 +63,10 @@ local function dot_frame(out, frame, indent)
   local row = frame.row
   add("subgraph cluster_%s {", row and row.ns or "unseen")
   add("  label=%s; style=rounded;", quote(row and ("user:[%d]"):format(row.ns) or "owner not visible"))
-  if row then add("  n%d [label=%s, color=%q];", row.ns, quote("user " .. processes(row) .. " " .. known_by(row)), COLORS.user) end
+  if row then
+    local about = quote("user " .. processes(row) .. " " .. known_by(row))
+    add("  n%d [label=%s, color=%q];", row.ns, about, COLORS.user)
+  end
   for _, owned in ipairs(frame.owned) do
     local label = ("%s:[%d] %s, %s"):format(owned.type, owned.ns, processes(owned), known_by(owned))
     add("  n%d [label=%s, color=%q];", owned.ns, quote(text.cut(text.clean(label), 80, "...")), COLORS[owned.type])
@@ -113,11 +116,17 @@ local function measure(frame)
   frame.h = y + PAD - (y > HEAD and GAP or 0)
 end
 
+local CHIP = ([[
+<g class="ns" transform="translate(%d %d)"><title>%s</title>
+<rect class="chip" width="%d" height="%d" rx="5"/><rect width="6" height="%d" rx="3" fill="%s"/>
+<text class="type" x="16" y="18" fill="%s">%s</text><text x="72" y="18">%d</text>
+<text class="count" x="%d" y="18" text-anchor="end">%s</text>
+<text class="who" x="16" y="40">%s</text></g>]]):gsub("\n", "")
+
 local function chip(out, places, row, x, y)
   places[row.ns] = { x = x, y = y }
   local second = text.cut(text.clean(known_by(row)), 30, "…")
-  out[#out + 1] = ([[<g class="ns" transform="translate(%d %d)"><title>%s</title><rect class="chip" width="%d" height="%d" rx="5"/><rect width="6" height="%d" rx="3" fill="%s"/><text class="type" x="16" y="18" fill="%s">%s</text><text x="72" y="18">%d</text><text class="count" x="%d" y="18" text-anchor="end">%s</text><text class="who" x="16" y="40">%s</text></g>]])
-    :format(x, y, xml(("%s:[%d] kept by %s\n%s"):format(row.type, row.ns, row.kept_by, row.command or "")),
+  out[#out + 1] = CHIP:format(x, y, xml(("%s:[%d] kept by %s\n%s"):format(row.type, row.ns, row.kept_by, row.command or "")),
       CHIP_W, CHIP_H, CHIP_H, COLORS[row.type], COLORS[row.type], row.type, row.ns, CHIP_W - 8,
       row.nprocs == 1 and "1 proc" or row.nprocs .. " procs", xml(second))
 end
@@ -125,7 +134,8 @@ end
 -- Frames and chips apart: what is drawn between them lies under the chips.
 local function draw(out, chips, places, frame, x, y)
   local row = frame.row
-  local label = row and ("user:[%d] · %s · %s"):format(row.ns, processes(row), known_by(row)) or "owner not visible from here"
+  local label = "owner not visible from here"
+  if row then label = ("user:[%d] · %s · %s"):format(row.ns, processes(row), known_by(row)) end
   out[#out + 1] = ([[<rect class="frame" x="%d" y="%d" width="%d" height="%d" rx="8"/>]])
     :format(x, y, frame.w, frame.h)
   out[#out + 1] = ([[<text class="head" x="%d" y="%d" fill="%s">%s</text>]])
@@ -155,7 +165,8 @@ text { font: 13px ui-monospace, "DejaVu Sans Mono", monospace; fill: #1f2933 }
 .bg { fill: #fff } .frame { fill: #7a519510; stroke: #7a5195; stroke-width: 1.2 }
 .chip { fill: #f5f7fa; stroke: #9aa5b1 } .head, .type { font-weight: bold } .head { fill: #7a5195 }
 .count, .note { font-size: 11px; fill: #52606d } .who { font-size: 11.5px }
-.born { fill: none; stroke: #c2410c; stroke-width: 1.6; stroke-dasharray: 5 3; stroke-linejoin: round } .tip { fill: #c2410c }
+.born { fill: none; stroke: #c2410c; stroke-width: 1.6; stroke-dasharray: 5 3; stroke-linejoin: round }
+.tip { fill: #c2410c }
 @media (prefers-color-scheme: dark) {
 text { fill: #e4e7eb } .bg { fill: #12161c } .chip { fill: #1f2733; stroke: #52606d }
 .frame { fill: #b497d614; stroke: #b497d6 } .head { fill: #cbb4e6 } .count, .note { fill: #a7b1bd }
@@ -179,10 +190,11 @@ function graph.svg(list)
   head[1] = ([[<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">]])
     :format(width, y, width, y)
   head[2] = "<title>Namespaces and who owns them</title><style>" .. STYLE .. "</style>"
-  head[3] = [[<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="5" markerHeight="5" orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>]]
+  head[3] = [[<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="5" markerHeight="5"]]
+    .. [[ orient="auto"><path class="tip" d="M0 0L8 4L0 8z"/></marker></defs>]]
   head[4] = '<rect class="bg" width="100%" height="100%"/>'
-  head[5] = ([[<text class="note" x="%d" y="22">%d namespaces; a frame is a user namespace and holds what it owns; a dashed arrow leads to the parent pid namespace</text>]])
-    :format(GAP, #list)
+  head[5] = ([[<text class="note" x="%d" y="22">%d namespaces; a frame is a user namespace and holds what]]
+    .. [[ it owns; a dashed arrow leads to the parent pid namespace</text>]]):format(GAP, #list)
   return table.concat(head, "\n") .. "\n" .. table.concat(body, "\n") .. "\n</svg>\n"
 end
 

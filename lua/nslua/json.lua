@@ -48,7 +48,7 @@ end
 local function encode_table(t, indent, level, seen)
   if seen[t] then error("a table for JSON holds itself", 0) end
   seen[t] = true
-  local parts, text = {}, nil
+  local parts, text = {}
   if #t > 0 or next(t) == nil then
     for i, v in ipairs(t) do parts[i] = encode_value(v, indent, level + 1, seen) end
     text = join("[", parts, "]", indent, level)

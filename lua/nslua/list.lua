@@ -65,6 +65,27 @@ function methods:show(...)
 end
 
 
+---The lines of the list as a table, without what it could not show.
+---
+---    for _, line in ipairs(ns.list():lines { headings = false }) do print(line) end
+---
+---@param opts? { headings?: boolean, width?: integer|false, raw?: boolean }
+---   width: the terminal's unless given, false: whole lines; raw: one space
+---   between columns and none within
+---@return string[]
+function methods:lines(opts)
+  opts = opts or {}
+  local width = opts.width
+  if width == nil then width = require "nslua.text".columns() end
+  return require "nslua.view".lines(self, { headings = opts.headings, raw = opts.raw, width = width or nil })
+end
+
+
+---What the list could not show, and why: a line for each reason.
+---@return string[]
+function methods:notes() return require "nslua.view".notes(self) end
+
+
 ---A tree of namespaces: by "owner" (the user namespace that each belongs to;
 ---the default), "parent" (user and pid namespaces), or "process" (who
 ---started whom). Of processes: by "process".
@@ -205,7 +226,7 @@ end
 ---    print(ns.list())
 ---    for _, n in ipairs(ns.list { type = "uts" }) do print(n.ns, n.nprocs) end
 ---
----@param opts? string|{ type?: string|string[], pid?: integer|nslua.Proc, deep?: boolean, persistent?: boolean, proc?: string }
+---@param opts? string|table  a type, or a table with these keys,
 ---   type: only these; pid: only those of this process; deep: also those kept
 ---   by descriptors, threads, for future children, and all mount namespaces;
 ---   persistent: only those without a process; proc: another procfs
@@ -273,7 +294,7 @@ end
 ---    print(ns.ps { "pid", "pidns", "args" })
 ---    print(ns.ps { inside = box })    -- also `inpid`, the number in there
 ---
----@param opts? string|{ [integer]: string, pid?: integer|nslua.Proc|table, inside?: nslua.Ns|nslua.Proc|integer, proc?: string }
+---@param opts? string|table  columns ("pid,args" or a list), and the keys
 ---   pid: only these; inside: only those which that pid namespace can see;
 ---   proc: another procfs
 ---@return nslua.List

@@ -18,7 +18,8 @@ end
 local function pidns_of(target, name)
   if getmetatable(target) == "nslua.Ns" then
     if target.type ~= "pid" then
-      sys.raise(("bad argument #2 to '%s' (a pid namespace expected, this is a %s namespace)"):format(name, target.type))
+      sys.raise(("bad argument #2 to '%s' (a pid namespace expected, this is a %s namespace)")
+        :format(name, target.type))
     end
     return ns.of(target)
   end

@@ -37,7 +37,7 @@ end
 
 local function seconds(value, name, default)
   if value == nil then return default end
-  if type(value) ~= "number" or not (value >= 0) then
+  if type(value) ~= "number" or value ~= value or value < 0 then
     sys.raise(("bad option '%s' (seconds >= 0 expected)"):format(name))
   end
   return value

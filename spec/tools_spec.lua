@@ -1,0 +1,132 @@
+-- SPDX-License-Identifier: MIT
+-- The tools in scripts/: each works as the one whose name it has.
+local helpers = require "spec.helpers"
+local world = require "spec.world"
+local ns = require "nslua"
+
+local function tool(name, ...)
+  return helpers.run { helpers.program, ("%s/scripts/%s.lua"):format(ns.getcwd(), name), ... }
+end
+
+local function lines(text)
+  local out = {}
+  for line in text:gmatch "[^\n]+" do out[#out + 1] = line end
+  return out
+end
+
+describe("lsns.lua", function()
+  it("prints lsns's columns", function()
+    local out, _, status = tool("lsns", "-t", "uts")
+    assert.equal(0, status)
+    assert.is_truthy(lines(out)[1]:find "^%s+NS TYPE NPROCS%s+PID USER +COMMAND$")
+    assert.is_truthy(out:find(tostring(ns.of(nil, "uts").inode), 1, true))
+  end)
+
+  it("knows lsns's options", function()
+    local mine = tostring(ns.of(nil, "ipc").inode)
+    assert.equal(mine .. "\n", (tool("lsns", "-n", "-o", "ns", "-t", "ipc", "-p", tostring(ns.getpid()))))
+    assert.equal("NS TYPE\n" .. mine .. " ipc\n", (tool("lsns", "-r", "-o", "NS,TYPE", "-tipc", "-p", tostring(ns.getpid()))))
+    assert.is_truthy(tool("lsns", "--tree=owner"):find "user:%[%d+%]")
+    assert.is_truthy(tool("lsns", "-T"):find "user:%[%d+%]")
+    assert.is_truthy(tool("lsns", "-J"):find '"ns": %d+')
+    assert.is_truthy(tool("lsns", "--svg"):find "^<svg")
+    assert.is_truthy(tool("lsns", "--dot"):find "^digraph")
+    assert.is_truthy(tool("lsns", "-m"):find "COMMAND")
+    assert.equal(17 - 1, select(2, lines(tool("lsns", "--output-all", "-r", "-t", "user"))[1]:gsub("%S+", "")))
+    assert.is_truthy(tool("lsns", "--help"):find("--persistent", 1, true))
+  end)
+
+  it("filters by an expression, and by a namespace", function()
+    local out = tool("lsns", "-n", "-o", "type", "-Q", "type == 'uts' or type == 'ipc'")
+    for _, line in ipairs(lines(out)) do assert.is_true(line == "uts" or line == "ipc") end
+    local inside = tool("lsns", tostring(ns.of(nil, "uts").inode))
+    assert.is_truthy(inside:find("\n%s*" .. ns.getpid() .. " "))
+  end)
+
+  it("ends with 2 for a wrong option, with 1 for what is not there", function()
+    for _, wrong in ipairs { { "-z" }, { "-t" }, { "-p", "x" }, { "word" }, { "-Q", "(" } } do
+      local out, err, status = tool("lsns", table.unpack(wrong))
+      assert.same({ "", 2 }, { out, status })
+      assert.is_truthy(err:find "^lsns: ")
+    end
+    local _, err, status = tool("lsns", "-t", "utz")
+    assert.equal(1, status)
+    assert.is_truthy(err:find('did you mean "uts"?', 1, true))
+    assert.equal(1, select(3, tool("lsns", "-p", "4194304")))
+    assert.is_nil(select(2, tool("lsns", "\27[31m")):find "\27")
+  end)
+end)
+
+describe("ps.lua", function()
+  it("prints the columns that are asked for", function()
+    local out = tool("ps", "-o", "pid,nspid,netns", "-p", tostring(ns.getpid()), "--no-headers")
+    assert.equal(("%d %d %d"):format(ns.getpid(), ns.getpid(), ns.of(nil, "net").inode), (out:gsub("\n", ""):gsub(" +", " ")))
+    assert.is_truthy(lines((tool("ps", "-eo", "pid,pidns,args")))[1]:find "^%s*PID%s+PIDNS COMMAND$")
+    assert.is_truthy(tool("ps", "-J", "-p", tostring(ns.getpid())):find('"pid": ' .. ns.getpid(), 1, true))
+    assert.is_truthy(tool("ps", "-f"):find "PPID")
+    assert.is_truthy(tool("ps"):find "PIDNS")
+  end)
+
+  it("shows who started whom, and what another pid namespace sees", function()
+    local child <close> = world.sleeper()
+    local out = tool("ps", "-H", "-p", ns.getpid() .. "," .. child.pid)
+    assert.is_truthy(out:find(child.pid .. " [└`]"))
+    out = tool("ps", "--inside", tostring(child.pid), "-o", "inpid,pid")
+    assert.is_truthy(out:find(("\n%%s*%d%%s+%d\n"):format(child.pid, child.pid)))
+  end)
+
+  it("ends with 1 for a wrong option, column or pid", function()
+    for _, wrong in ipairs { { "-z" }, { "-o" }, { "-o", "pdi" }, { "-p", "x" } } do
+      local out, err, status = tool("ps", table.unpack(wrong))
+      assert.same({ "", 1 }, { out, status })
+      assert.is_truthy(err:find "^ps: ")
+    end
+  end)
+end)
+
+describe("netns.lua", function()
+  it("ends with 1 for an unknown command or name", function()
+    local _, err, status = tool("netns", "ad", "x")
+    assert.equal(1, status)
+    assert.is_truthy(err:find "unknown command ad")
+    assert.equal(1, select(3, tool("netns", "pids", "no such name")))
+  end)
+
+  helpers.root_it("does what ip netns does", function()
+    world.run(function()
+      ns.mount("none", "/run", "tmpfs")
+      local function ip(...) return (helpers.run { "ip", "netns", ... }) end
+      assert.equal(0, select(3, tool("netns", "add", "blue")))
+      ip("add", "red")
+      assert.equal(ip(), (tool "netns"))
+      assert.equal(ip "list", (tool("netns", "list")))
+      assert.equal("blue\n", (tool("netns", "exec", "blue", "ip", "netns", "identify")))
+      assert.equal(5, select(3, tool("netns", "exec", "blue", "sh", "-c", "exit 5")))
+      assert.equal(0, select(3, tool("netns", "set", "blue", "3")))
+      assert.is_truthy(tool("netns", "list-id"):find "^nsid 3 ")
+      local child <close> = world.sleeper(function() ns.unshare "net" end)
+      assert.equal(0, select(3, tool("netns", "attach", "green", tostring(child.pid))))
+      assert.equal(ip("pids", "green"), (tool("netns", "pids", "green")))
+      assert.equal("green\n", (tool("netns", "identify", tostring(child.pid))))
+      assert.equal(0, select(3, tool("netns", "del", "blue", "red", "green")))
+      assert.equal("", ip "list")
+    end)
+  end)
+
+  helpers.root_it("tells of names that come and go", function()
+    world.run(function()
+      ns.mount("none", "/run", "tmpfs")
+      local r, w = ns.pipe()
+      local monitor <close> = ns.fork(function()
+        w:dup2(1)
+        ns.exec { helpers.program, "scripts/netns.lua", "monitor" }
+      end)
+      ns.poll({}, 0.4)
+      ns.netns.add "blue"
+      assert.equal("add blue\n", r:read(100))
+      ns.netns.del "blue"
+      assert.equal("delete blue\n", r:read(100))
+      assert.is_true(monitor.running)
+    end)
+  end)
+end)
