@@ -13,6 +13,19 @@ local it = busted.it -- nil outside of busted: the rest works there too
 local must_work = os.getenv "NSLUA_MUST_WORK" == "1"
 local LIMIT = 60 -- seconds that a child may take
 
+-- busted reloads this module for every file: what must last is kept aside.
+local kept = debug.getregistry()
+kept["nslua.spec"] = kept["nslua.spec"] or { absent = {}, probes = {} }
+local lasting = kept["nslua.spec"]
+
+-- Removes the copy of the program that this very process made.
+local function drop_public()
+  if lasting.public and lasting.public_made_by == ns.generation() then
+    helpers.run { "rm", "-rf", lasting.public }
+    lasting.public = nil
+  end
+end
+
 
 -- -- children -----------------------------------------------------------------
 
@@ -76,6 +89,7 @@ function helpers.in_child(fn, ...)
   local child <close> = ns.fork(function()
     r:close()
     local said = encode(xpcall(fn, explain, table.unpack(args, 1, args.n)))
+    pcall(drop_public)
     w:write(said)
     ns._exit(0)
   end)
@@ -93,8 +107,10 @@ function helpers.in_child(fn, ...)
 end
 
 
----Open descriptors of this process.
+---Open descriptors of this process, garbage not counted.
 function helpers.fds()
+  collectgarbage()
+  collectgarbage()
   return #ns.readdir "/proc/self/fd" - 1
 end
 
@@ -156,11 +172,6 @@ function helpers.run(argv, opts)
 end
 
 
--- busted reloads this module for every file: what must last is kept aside.
-local kept = debug.getregistry()
-kept["nslua.spec"] = kept["nslua.spec"] or { absent = {}, probes = {} }
-local lasting = kept["nslua.spec"]
-
 -- The program and its libraries where everybody can read them: a checkout may
 -- be closed to others.
 local COPY = [[
@@ -172,6 +183,7 @@ local COPY = [[
 local function public_program()
   if not lasting.public then
     lasting.public = ns.mkdtemp "/tmp/nslua-spec-XXXXXX"
+    lasting.public_made_by = ns.generation()
     ns.chmod(lasting.public, "755")
     local _, err, status = helpers.run { "sh", "-c", COPY, "sh", helpers.program:match "^(.*)/", lasting.public }
     assert(status == 0, err)
@@ -200,7 +212,7 @@ local function end_of_suite()
     io.write("absent in this kernel: ", #lasting.absent, "\n")
     for _, line in ipairs(lasting.absent) do io.write("  ", line, "\n") end
   end
-  if lasting.public then helpers.run { "rm", "-rf", lasting.public } end
+  drop_public()
   return nil, true
 end
 
