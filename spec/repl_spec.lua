@@ -80,6 +80,7 @@ local habits = {
     s:expect "> "
     s:type "x + 1\r"
     s:expect "\n42"
+    s:expect "> "
     s:type "ns == require 'nslua'\r"
     s:expect "\ntrue"
     s:leave()
