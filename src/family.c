@@ -48,14 +48,10 @@ void lib_adopt(lua_State *L, int index, pid_t pid) {
   push_family(L, "nslua.children", "v");
   lua_pushvalue(L, index);
   lua_rawseti(L, -2, pid);
-  lua_pop(L, 1);
-}
-
-void lib_orphan(lua_State *L, pid_t pid) {
-  push_family(L, "nslua.orphans", "");
-  lua_pushboolean(L, 1);
+  push_family(L, "nslua.orphans", ""); /* somebody collected one behind us, */
+  lua_pushnil(L);                      /* and the number is new */
   lua_rawseti(L, -2, pid);
-  lua_pop(L, 1);
+  lua_pop(L, 2);
 }
 
 lib_Proc *lib_find_child(lua_State *L, pid_t pid) {
@@ -67,17 +63,8 @@ lib_Proc *lib_find_child(lua_State *L, pid_t pid) {
   return proc != NULL && proc->state == LIB_RUNNING ? proc : NULL;
 }
 
-/* Collects children that ended and that nobody waits for. */
-void lib_reap_others(lua_State *L) {
+static void reap_orphans(lua_State *L) {
   siginfo_t info;
-  luaL_checkstack(L, 6, "children");
-  push_family(L, "nslua.children", "v");
-  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-    lib_Proc *proc = luaL_testudata(L, -1, LIB_PROC);
-    if (proc != NULL && proc->owned && proc->state == LIB_RUNNING &&
-        lib_mine(&proc->h))
-      lib_reap(proc, WNOHANG);
-  }
   push_family(L, "nslua.orphans", "");
   for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
     if (!lua_isinteger(L, -2))
@@ -90,7 +77,30 @@ void lib_reap_others(lua_State *L) {
       lua_rawseti(L, -4, pid);
     }
   }
-  lua_pop(L, 2);
+  lua_pop(L, 1);
+}
+
+void lib_orphan(lua_State *L, pid_t pid) {
+  luaL_checkstack(L, 6, "children");
+  reap_orphans(L); /* so that there is never more than one zombie of them */
+  push_family(L, "nslua.orphans", "");
+  lua_pushboolean(L, 1);
+  lua_rawseti(L, -2, pid);
+  lua_pop(L, 1);
+}
+
+/* Collects children that ended and that nobody waits for. */
+void lib_reap_others(lua_State *L) {
+  luaL_checkstack(L, 6, "children");
+  push_family(L, "nslua.children", "v");
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+    lib_Proc *proc = luaL_testudata(L, -1, LIB_PROC);
+    if (proc != NULL && proc->owned && proc->state == LIB_RUNNING &&
+        lib_mine(&proc->h))
+      lib_reap(proc, WNOHANG);
+  }
+  lua_pop(L, 1);
+  reap_orphans(L);
 }
 
 /* -- all children, known or inherited ---------------------------------------------- */

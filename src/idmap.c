@@ -36,10 +36,10 @@ void lib_ids_left_behind(uid_t uid, gid_t gid) {
 
 static lua_Integer range_field(lua_State *L, int arg, int table, int i) {
   int exact;
-  lua_rawgeti(L, table, i);
+  bool number = lua_rawgeti(L, table, i) == LUA_TNUMBER;
   lua_Integer n = lua_tointegerx(L, -1, &exact);
   lua_pop(L, 1);
-  if (!exact || n < 0 || n > 0xffffffffLL)
+  if (!number || !exact || n < 0 || n > 0xffffffffLL)
     luaL_argerror(L, arg, "a range is {inside, outside, count} of numbers "
                           "from 0 to 4294967295");
   return n;
@@ -104,7 +104,7 @@ static void push_ranges(lua_State *L, int arg, int map, const char *field,
 
 /* The words for maps that need one id only, as tables. */
 static void push_word(lua_State *L, int arg, uid_t uid, gid_t gid) {
-  const char *word = luaL_checkstring(L, arg);
+  const char *word = lib_checkpath(L, arg);
   bool root = strcmp(word, "root") == 0;
   if (!root && strcmp(word, "current") != 0)
     luaL_argerror(L, arg, "a map is \"root\", \"current\" or "
@@ -133,6 +133,7 @@ static const char *check_setgroups(lua_State *L, int arg, int map,
                                    const lib_Map *m) {
   static const char *const words[] = {"allow", "deny", NULL};
   int type = lua_getfield(L, map, "setgroups");
+  size_t length = type == LUA_TSTRING ? lua_rawlen(L, -1) : 0;
   const char *word = type == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
   lua_pop(L, 1);
   if (type == LUA_TNIL) {
@@ -141,7 +142,7 @@ static const char *check_setgroups(lua_State *L, int arg, int map,
     return m->self || left_behind || !is_capable(CAP_SETGID) ? words[1] : NULL;
   }
   for (int i = 0; word != NULL && words[i] != NULL; i++)
-    if (strcmp(word, words[i]) == 0)
+    if (strcmp(word, words[i]) == 0 && length == strlen(words[i]))
       return words[i];
   luaL_argerror(L, arg, "setgroups is \"allow\" or \"deny\"");
   __builtin_unreachable();
