@@ -126,7 +126,8 @@ local CHIP = ([[
 local function chip(out, places, row, x, y)
   places[row.ns] = { x = x, y = y }
   local second = text.cut(text.clean(known_by(row)), 30, "…")
-  out[#out + 1] = CHIP:format(x, y, xml(("%s:[%d] kept by %s\n%s"):format(row.type, row.ns, row.kept_by, row.command or "")),
+  local tip = ("%s:[%d] kept by %s\n%s"):format(row.type, row.ns, row.kept_by, row.command or "")
+  out[#out + 1] = CHIP:format(x, y, xml(tip),
       CHIP_W, CHIP_H, CHIP_H, COLORS[row.type], COLORS[row.type], row.type, row.ns, CHIP_W - 8,
       row.nprocs == 1 and "1 proc" or row.nprocs .. " procs", xml(second))
 end

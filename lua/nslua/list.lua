@@ -82,6 +82,9 @@ end
 
 
 ---What the list could not show, and why: a line for each reason.
+---
+---    for _, note in ipairs(ns.list():notes()) do io.stderr:write(note, "\n") end
+---
 ---@return string[]
 function methods:notes() return require "nslua.view".notes(self) end
 

@@ -5,13 +5,16 @@
 --   title, rounds=, warmup=
 --   { "name", {argv...}, per=N, asked=true, goals={ {"other row", 0.9} },
 --     memory={ {"other row", 1.0} } }
+--   worlds={ {processes, namespaces}... }: made before and ended after (many.c);
+--     argv may be a function of their first pids
+--   prefix: a command line that ends in running what follows (or a function)
 --
 -- The first row is the reference. Ratios are medians of the ratios of each
 -- round: what the machine does meanwhile falls on both sides.
 
 local build = arg[1]
 
-local ORDER = { "start", "cold", "warm", "heap", "root", "calls" }
+local ORDER = { "start", "cold", "warm", "heap", "root", "calls", "list" }
 
 
 local function capture(command)
@@ -44,13 +47,32 @@ local function quote(word)
 end
 
 local function command_line(case)
-  local words = { build .. "/times", case.rounds or 21, case.warmup or 3 }
+  local prefix = case.prefix or ""
+  if type(prefix) == "function" then prefix = prefix(case.pids) end
+  local words = { prefix .. build .. "/times", case.rounds or 21, case.warmup or 3 }
   for i, row in ipairs(case) do
     if i > 1 then words[#words + 1] = "--" end
     if row.asked then words[#words + 1] = "@" end
-    for _, word in ipairs(row[2]) do words[#words + 1] = quote(word) end
+    local argv = type(row[2]) == "function" and row[2](case.pids) or row[2]
+    for _, word in ipairs(argv) do words[#words + 1] = quote(word) end
   end
   return table.concat(words, " ")
+end
+
+-- Starts the worlds of a case; returns what ends them.
+local function make_worlds(case)
+  local pipes, pids = {}, {}
+  for i, world in ipairs(case.worlds or {}) do
+    local ready = os.tmpname()
+    pipes[i] = assert(io.popen(("%s/many %s %d %d"):format(build, ready, world[1], world[2]), "w"))
+    repeat
+      os.execute "sleep 0.1"
+      local file <close> = assert(io.open(ready))
+      pids[i] = file:read "n"
+    until pids[i]
+    os.remove(ready)
+  end
+  return pids, function() for _, pipe in ipairs(pipes) do pipe:close() end end
 end
 
 local function measure(case)
@@ -58,7 +80,11 @@ local function measure(case)
     row.times, row.per = {}, row.per or 1
     case[row[1]] = row
   end
-  for index, kind, value in capture(command_line(case)):gmatch "(%d+) (%S+) ?(%d*)\n" do
+  local finish
+  case.pids, finish = make_worlds(case)
+  local out = capture(command_line(case))
+  finish()
+  for index, kind, value in out:gmatch "(%d+) (%S+) ?(%d*)\n" do
     local row = case[tonumber(index)]
     if kind == "rss" then
       row.rss = tonumber(value)
@@ -122,9 +148,10 @@ local context = {
 
 -- Leaves out rows whose program is not here, saying so.
 local function present(case)
-  local kept = { title = case.title, rounds = case.rounds, warmup = case.warmup }
+  local kept = { title = case.title, rounds = case.rounds, warmup = case.warmup,
+    worlds = case.worlds, prefix = case.prefix }
   for _, row in ipairs(case) do
-    if context.has(row[2][1]) then
+    if type(row[2]) == "function" or context.has(row[2][1]) then
       kept[#kept + 1] = row
     else
       print(("\n(%s: no %s here)"):format(case.title, row[2][1]))
