@@ -64,7 +64,7 @@ static void close_others(const Ring *ring) {
 /* From here on this process can write below `path` and nowhere else, and
    never gains a privilege: its root is `path`. */
 static bool wall(const char *path, const Ring *ring, const Limits *limits,
-                 Reason *why) {
+                 rlim_t memory, Reason *why) {
   if (chdir(path) == -1 || (geteuid() == 0 && chroot(".") == -1))
     return reason_set(why, "cannot make %s the root: %s", path,
                       strerror(errno));
@@ -77,6 +77,7 @@ static bool wall(const char *path, const Ring *ring, const Limits *limits,
   limit(RLIMIT_NOFILE, 64);
   limit(RLIMIT_CPU, 3600);
   limit(RLIMIT_FSIZE, limits->bytes);
+  limit(RLIMIT_DATA, memory);
   umask(0);
   return true;
 }
@@ -198,7 +199,7 @@ static bool unpack(Source *s, Writer *w) {
   return well || reason_set(s->why, "out of memory");
 }
 
-/* archive.unpack(ring, directory, max_bytes, max_entries)
+/* archive.unpack(ring, directory, max_bytes, max_entries, max_memory)
      -> {entries=, bytes=, devices=, ...} | nil, reason, cut
    Makes `directory` the root of this process: for a child only. */
 static int archive_unpack(lua_State *L) {
@@ -206,12 +207,13 @@ static int archive_unpack(lua_State *L) {
   const char *path = luaL_checkstring(L, 2);
   Limits limits = {(uint64_t)luaL_checkinteger(L, 3),
                    (uint64_t)luaL_checkinteger(L, 4)};
+  rlim_t memory = (rlim_t)luaL_checkinteger(L, 5);
   Reason *why = lua_newuserdatauv(L, sizeof *why, 0);
   why->text[0] = '\0';
   Source s = {.ring = ring, .why = why, .zeros = true};
   Writer *w = NULL;
   int root = -1;
-  bool well = wall(path, ring, &limits, why);
+  bool well = wall(path, ring, &limits, memory, why);
   if (well) {
     root = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     w = root >= 0 ? writer_new(root, &limits, why) : NULL;

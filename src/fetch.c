@@ -5,7 +5,6 @@
  * files, digests) is in lua/nslua/rootfs. libcurl may start threads: call
  * this in a forked child. libcurl(3), curl_easy_setopt(3).
  */
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +91,8 @@ static void keep_range(Transfer *t, const char *value, size_t n) {
   Text text;
   char *end;
   keep(&text, value, n);
-  if (strncmp(text.s, "bytes ", 6) != 0 || !isdigit((unsigned char)text.s[6]))
+  if (strncmp(text.s, "bytes ", 6) != 0 || text.s[6] < '0' ||
+      text.s[6] > '9')
     return;
   long long from = strtoll(text.s + 6, &end, 10);
   if (*end == '-')

@@ -14,6 +14,7 @@ local unpack = {}
 
 local GIB = 1 << 30
 local BLOCK = 256 * 1024
+local WINDOW, ROOM = 128 << 20, 24 << 20
 
 unpack.limits = { max_bytes = 64 * GIB, max_entries = 4000000, max_ratio = 300 }
 
@@ -72,11 +73,19 @@ end
 
 -- -- the child that writes ----------------------------------------------------------
 
+-- What this process has, and what a decompressor may need: a window of 128 MiB.
+local function memory_limit()
+  local file <close> = assert(io.open "/proc/self/status")
+  return tonumber(file:read("a"):match "VmData:%s*(%d+)") * 1024 + WINDOW + ROOM
+end
+
 local function write(ring, spec, ask)
   ring:side "empty"
   local archive = library.open "archive" -- while the host's libraries are in sight
+  local memory = memory_limit()
   local kind, root = wall.enter(spec.plan, ask, spec.target)
-  local stats, reason, cut = archive.unpack(ring, root, spec.max_bytes, spec.max_entries)
+  local stats, reason, cut = archive.unpack(ring, root, spec.max_bytes,
+    spec.max_entries, memory)
   if not stats then
     ring:say("empty", (cut and "cut " or "no ") .. reason)
     return
