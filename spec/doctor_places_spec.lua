@@ -7,18 +7,6 @@ local ns = require "nslua"
 local ns_it = helpers.ns_it
 
 
--- Starts a program behind a filter that answers EPERM to one system call.
-local FILTER = [[
-import ctypes, os, struct, sys
-libc = ctypes.CDLL(None, use_errno=True)
-def op(code, k, yes=0, no=0): return struct.pack("HBBI", code, yes, no, k)
-code = op(0x20, 0) + op(0x15, int(sys.argv[1]), 0, 1) + op(6, int(sys.argv[2], 0)) + op(6, 0x7fff0000)
-text = ctypes.create_string_buffer(code)
-class Program(ctypes.Structure): _fields_ = [("n", ctypes.c_ushort), ("p", ctypes.c_void_p)]
-program = Program(4, ctypes.cast(text, ctypes.c_void_p))
-assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(program)) == 0
-os.execvp(sys.argv[3], sys.argv[3:])
-]]
 local UNSHARE = { x86_64 = "272", aarch64 = "97" }
 local EPERM, KILL = "0x50001", "0x80000000"
 
@@ -30,8 +18,7 @@ local function has_python()
 end
 
 local function filtered(action, ...)
-  return helpers.run { "python3", "-c", FILTER, UNSHARE[ns.uname().machine], action,
-    helpers.program, ... }
+  return helpers.filtered(UNSHARE[ns.uname().machine], action, { helpers.program, ... })
 end
 
 

@@ -13,6 +13,27 @@ local it = busted.it -- nil outside of busted: the rest works there too
 local must_work = os.getenv "NSLUA_MUST_WORK" == "1"
 local LIMIT = 60 -- seconds that a child may take
 
+local FILTER = [[
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def op(code, k, yes=0, no=0): return struct.pack("HBBI", code, yes, no, k)
+code = op(0x20, 0) + op(0x15, int(sys.argv[1]), 0, 1) + op(6, int(sys.argv[2], 0)) + op(6, 0x7fff0000)
+text = ctypes.create_string_buffer(code)
+class Program(ctypes.Structure): _fields_ = [("n", ctypes.c_ushort), ("p", ctypes.c_void_p)]
+program = Program(4, ctypes.cast(text, ctypes.c_void_p))
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(program)) == 0
+os.execvp(sys.argv[3], sys.argv[3:])
+]]
+
+---The same behind a filter that answers one system call, by number, with an
+---action of seccomp(2): "0x50001" is EPERM, "0x50026" ENOSYS.
+function helpers.filtered(number, action, argv, opts)
+  local full = { "python3", "-c", FILTER, tostring(number), action }
+  table.move(argv, 1, #argv, #full + 1, full)
+  return helpers.run(full, opts)
+end
+
+
 -- busted reloads this module for every file: what must last is kept aside.
 local kept = debug.getregistry()
 kept["nslua.spec"] = kept["nslua.spec"] or { absent = {}, probes = {} }

@@ -27,6 +27,7 @@
 #define E_NOTDIR (-20)
 #define E_INVAL (-22)
 #define E_NAMETOOLONG (-36)
+#define E_NOSYS (-38)
 
 _Noreturn void child_exit(int status) {
   for (;;)
@@ -264,7 +265,7 @@ static long file_step(const Step *step) {
   case OP_SYMLINK: return RAW3(SYS_symlinkat, s[0], AT_FDCWD, s[1]);
   case OP_UMOUNT: return RAW2(SYS_umount2, s[0], n[0]);
   case OP_WRITE: return write_file(s[0], s[1]);
-  default: return -38; /* ENOSYS */
+  default: return E_NOSYS;
   }
 }
 
@@ -312,6 +313,31 @@ void child_work(Plan *plan) {
 
 void child_worker(void *arg) { child_work(arg); }
 
+/* -- birth ---------------------------------------------------------------------- */
+
+/* clone(2) for a kernel whose clone3 is filtered away (ENOSYS): all but time
+   namespaces and cgroups, and handlers are left to the signal mask. */
+static long old_clone(const struct clone_args *args, void (*entry)(void *),
+                      void *arg) {
+  __u64 flags = args->flags & ~(__u64)CLONE_CLEAR_SIGHAND;
+  if (flags & (CLONE_NEWTIME | CLONE_INTO_CGROUP))
+    return E_NOSYS;
+  __u64 stack = args->stack ? args->stack + args->stack_size : 0;
+  flags |= args->exit_signal;
+  if (entry == NULL)
+    return RAW5(SYS_clone, flags, stack, args->pidfd, 0, 0);
+  return raw_clone(SYS_clone, (long)flags, (long)stack, (long)args->pidfd,
+                   entry, arg);
+}
+
+long child_make(const struct clone_args *args, void (*entry)(void *),
+                void *arg) {
+  long pid = entry == NULL
+               ? RAW2(SYS_clone3, args, sizeof *args)
+               : raw_clone(SYS_clone3, (long)args, sizeof *args, 0, entry, arg);
+  return pid == E_NOSYS ? old_clone(args, entry, arg) : pid;
+}
+
 /* -- joining ------------------------------------------------------------------------ */
 
 /* With privilege over a user namespace come the rights on what it owns, and
@@ -345,8 +371,7 @@ void child_middle(void *arg) {
     plan->outcome->step = JOIN_FAILED + failed;
     return;
   }
-  long pid = raw_clone(SYS_clone3, (long)&plan->worker, sizeof plan->worker, 0,
-                       child_worker, plan);
+  long pid = child_make(&plan->worker, child_worker, plan);
   if (pid < 0) {
     plan->outcome->error = (int)-pid;
     plan->outcome->step = CLONE_FAILED;

@@ -501,29 +501,6 @@ static void fill_arguments(Call *call, struct clone_args *args, bool worker) {
   }
 }
 
-/* clone(2) for a kernel whose clone3 is filtered away (ENOSYS): all but time
-   namespaces and cgroups, and handlers are left to the signal mask. */
-static long old_clone(const struct clone_args *args, void (*entry)(void *),
-                      void *arg) {
-  uint64_t flags = args->flags & ~(uint64_t)CLONE_CLEAR_SIGHAND;
-  if (flags & (CLONE_NEWTIME | CLONE_INTO_CGROUP))
-    return -ENOSYS;
-  uint64_t stack = args->stack ? args->stack + args->stack_size : 0;
-  flags |= args->exit_signal;
-  if (entry == NULL)
-    return RAW5(SYS_clone, flags, stack, args->pidfd, 0, 0);
-  return raw_clone(SYS_clone, (long)flags, (long)stack, (long)args->pidfd,
-                   entry, arg);
-}
-
-static long make_process(const struct clone_args *args, void (*entry)(void *),
-                         void *arg) {
-  long pid = entry == NULL
-               ? RAW2(SYS_clone3, args, sizeof *args)
-               : raw_clone(SYS_clone3, (long)args, sizeof *args, 0, entry, arg);
-  return pid == -ENOSYS ? old_clone(args, entry, arg) : pid;
-}
-
 /* In a forked child that will run Lua: does the steps, then the function. */
 _Noreturn static void run_function(Call *call) {
   lua_State *L = call->L;
@@ -553,12 +530,12 @@ _Noreturn static void run_function(Call *call) {
 static long fork_worker(Call *call, const struct clone_args *middle) {
   Plan *plan = &call->plan;
   if (plan->njoins == 0) {
-    long pid = make_process(&plan->worker, NULL, NULL);
+    long pid = child_make(&plan->worker, NULL, NULL);
     if (pid == 0)
       run_function(call);
     return pid;
   }
-  long pid = make_process(middle, NULL, NULL);
+  long pid = child_make(middle, NULL, NULL);
   if (pid != 0)
     return pid;
   /* Our copy of the host's heap is nobody's business in there. */
@@ -568,7 +545,7 @@ static long fork_worker(Call *call, const struct clone_args *middle) {
     plan->outcome->step = JOIN_FAILED + failed;
     child_exit(127);
   }
-  pid = make_process(&plan->worker, NULL, NULL);
+  pid = child_make(&plan->worker, NULL, NULL);
   if (pid == 0)
     run_function(call);
   if (pid < 0) {
@@ -587,8 +564,8 @@ static long start_worker(Call *call) {
   if (!call->shares_memory)
     return fork_worker(call, &middle);
   if (plan->njoins == 0)
-    return make_process(&plan->worker, child_worker, plan);
-  return make_process(&middle, child_middle, plan);
+    return child_make(&plan->worker, child_worker, plan);
+  return child_make(&middle, child_middle, plan);
 }
 
 static void reap_middle(long pid) {

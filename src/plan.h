@@ -102,6 +102,10 @@ void child_worker(void *arg);
 void child_middle(void *arg);
 /* Joins what the plan joins; the index of the failed one, or -1. */
 int child_join(Plan *plan);
+/* clone3, or clone(2) where that is filtered away: the pid or -errno. Without
+   an entry the child returns 0, as from fork. */
+long child_make(const struct clone_args *args, void (*entry)(void *),
+                void *arg);
 _Noreturn void child_exit(int status);
 
 #endif
