@@ -18,7 +18,7 @@ net_needs     := libnl-route-3.0
 
 sources := $(patsubst src/%.c,%,$(wildcard src/*.c))
 parts   := $(filter fetch archive feed net,$(sources))
-program := $(filter main host repl bytecode,$(sources))
+program := $(filter arena main host repl bytecode,$(sources))
 library := $(filter-out $(parts) $(program) reaper,$(sources))
 
 library_objects := $(library:%=build/%.o)

@@ -5,20 +5,18 @@
  * beside it --words of our own, which nslua.cli understands. Nothing of ours
  * is loaded before a script or a word asks for it.
  */
-#include <malloc.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
 
+#include "arena.h"
 #include "host.h"
 #include "nslua.h"
 
@@ -344,32 +342,6 @@ static int run_command(lua_State *L) {
   return 0;
 }
 
-/* Finalizers run; the memory itself goes with the process, in one piece. */
-static void *keep_memory(void *ud, void *block, size_t old, size_t size) {
-  (void)ud, (void)old;
-  return size == 0 ? NULL : realloc(block, size);
-}
-
-static void close_state(lua_State *L) {
-  lua_setallocf(L, keep_memory, NULL);
-  lua_close(L);
-}
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14; older ones refuse it */
-#endif
-
-/* The heap's first pages at once: a page fault for each would cost a tenth of
-   the time that starting a program in new namespaces takes. */
-static void populate_heap(void) {
-  const uintptr_t size = 192 * 1024, page = 4096;
-  mallopt(M_TOP_PAD, (int)size);
-  void *block = malloc(64);
-  uintptr_t start = ((uintptr_t)block + page) & ~(page - 1);
-  madvise((void *)start, size, MADV_POPULATE_WRITE);
-  free(block);
-}
-
 int main(int argc, char **argv) {
   static bool warnings;
   Command c = {.argc = argc, .argv = argv, .script = argc,
@@ -381,7 +353,6 @@ int main(int argc, char **argv) {
                                "owner (set-user-ID): use sudo, or none");
     return EXIT_FAILURE;
   }
-  populate_heap();
   signal(SIGCHLD, SIG_DFL); /* ignored, it would swallow exit codes */
   host_settle();
   read_options(&c);
@@ -389,7 +360,7 @@ int main(int argc, char **argv) {
     print_usage(argv[c.bad]);
     return EXIT_FAILURE;
   }
-  lua_State *L = luaL_newstate();
+  lua_State *L = arena_newstate();
   if (L == NULL) {
     host_message(host_program, "cannot create state: not enough memory");
     return EXIT_FAILURE;
@@ -403,6 +374,6 @@ int main(int argc, char **argv) {
     fflush(NULL);
     _exit(c.status);
   }
-  close_state(L);
+  arena_close(L);
   return c.status;
 }

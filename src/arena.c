@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * arena.c - the memory of the program's Lua state: small blocks are cut from
+ * large pieces and kept in lists by size, the rest is malloc's. The first
+ * piece is populated by the call that maps it, so that a short script has no
+ * page faults for its heap; when the state closes, blocks are not given back
+ * one by one, the process ends with all of them. A build with a sanitizer
+ * leaves all of it to malloc, which the sanitizer watches.
+ */
+#include "arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum {
+  GRAIN = 16,
+  LARGEST = 512, /* what is larger goes to malloc */
+  CLASSES = LARGEST / GRAIN + 1,
+  FIRST = 192 * 1024,
+  PIECE = 256 * 1024,
+};
+
+typedef struct Block {
+  struct Block *next;
+} Block;
+
+typedef struct Arena {
+  Block *free[CLASSES];
+  char *next, *end; /* what is left of the newest piece */
+  bool closing;
+} Arena;
+
+static Arena arena; /* the program has one state */
+
+static size_t class_of(size_t size) { return (size + GRAIN - 1) / GRAIN; }
+
+/* The rest of the old piece is lost: less than LARGEST bytes. */
+static bool new_piece(Arena *a) {
+  bool first = a->end == NULL;
+  size_t size = first ? FIRST : PIECE;
+  void *piece = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | (first ? MAP_POPULATE : 0),
+                     -1, 0);
+  if (piece == MAP_FAILED)
+    return false;
+  a->next = piece;
+  a->end = a->next + size;
+  return true;
+}
+
+static void *take(Arena *a, size_t size) {
+  if (size > LARGEST)
+    return malloc(size);
+  size_t class = class_of(size);
+  Block *block = a->free[class];
+  if (block != NULL) {
+    a->free[class] = block->next;
+    return block;
+  }
+  if ((size_t)(a->end - a->next) < class * GRAIN && !new_piece(a))
+    return NULL;
+  block = (Block *)a->next;
+  a->next += class * GRAIN;
+  return block;
+}
+
+static void give(Arena *a, void *memory, size_t size) {
+  if (a->closing)
+    return;
+  if (size > LARGEST) {
+    free(memory);
+    return;
+  }
+  Block *block = memory;
+  block->next = a->free[class_of(size)];
+  a->free[class_of(size)] = block;
+}
+
+/* lua_Alloc: without a block, `old` tells a type and no size. */
+static void *allocate(void *ud, void *memory, size_t old, size_t size) {
+  Arena *a = ud;
+  if (memory == NULL)
+    return size == 0 ? NULL : take(a, size);
+  if (size == 0) {
+    if (old > 0)
+      give(a, memory, old);
+    return NULL;
+  }
+  if (old > LARGEST && size > LARGEST)
+    return realloc(memory, size);
+  if (old <= LARGEST && size <= LARGEST && class_of(old) == class_of(size))
+    return memory;
+  void *moved = take(a, size);
+  if (moved == NULL)
+    return NULL;
+  memcpy(moved, memory, old < size ? old : size);
+  give(a, memory, old);
+  return moved;
+}
+
+static int panic(lua_State *L) {
+  const char *message = lua_tostring(L, -1);
+  fprintf(stderr, "PANIC: unprotected error in call to Lua API (%s)\n",
+          message != NULL ? message : "error object is not a string");
+  return 0; /* abort */
+}
+
+lua_State *arena_newstate(void) {
+#if defined(__SANITIZE_ADDRESS__)
+  return luaL_newstate();
+#else
+  lua_State *L = lua_newstate(allocate, &arena);
+  if (L != NULL)
+    lua_atpanic(L, panic);
+  return L;
+#endif
+}
+
+void arena_close(lua_State *L) {
+  arena.closing = true;
+  lua_close(L);
+}

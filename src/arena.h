@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * arena.h - the Lua state of the program and its memory.
+ */
+#ifndef NSLUA_ARENA_H
+#define NSLUA_ARENA_H
+
+#include <stdbool.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/* As luaL_newstate: the program makes one. */
+lua_State *arena_newstate(void);
+
+/* Finalizers run; the memory goes with the process. */
+void arena_close(lua_State *L);
+
+#endif
