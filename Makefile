@@ -48,10 +48,14 @@ LINK      = $(CC) $(CFLAGS) $(LDFLAGS)
 # `pkg-config --cflags` of the part that an object belongs to, asked once.
 $(foreach p,$(parts),$(eval $p_cflags := $(call flags,--cflags $($p_needs))))
 
+# One short line for each product; `make V=1` shows the commands.
+say = $(if $(V),,@echo '  $@' &&)
+
 # -- products ------------------------------------------------------------------
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: all libraries run test lint check bench install uninstall dist clean deps help
 
 all: nslua libraries
@@ -69,20 +73,20 @@ link_program = $(LINK) $(compact) -o $@ $(filter %.o,$^) -Wl,--dynamic-list=src/
 	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive -lm -ldl
 
 nslua: $(program_objects) $(library_objects) src/lua.symbols
-	$(link_program)
+	$(say) $(link_program)
 
 # The library leaves Lua's symbols to whoever links or loads it.
 build/libnslua.a: $(library_objects)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(say) $(AR) rcs $@ $^
 
 build/libnslua.so.0: $(library_objects)
-	$(LINK) -shared -Wl,-soname,$(@F) -o $@ $^ -ldl
+	$(say) $(LINK) -shared -Wl,-soname,$(@F) -o $@ $^ -ldl
 	@ln -sf $(@F) build/libnslua.so
 
 # `require "nslua"` in a Lua that does not have it built in.
 build/nslua.so: $(library_objects)
-	$(LINK) -shared -o $@ $^ -ldl
+	$(say) $(LINK) -shared -o $@ $^ -ldl
 
 # What src/NAME/ holds belongs to the shared object NAME.
 part_objects = $(patsubst src/%.c,build/%.o,$(wildcard src/$1/*.c))
@@ -91,43 +95,43 @@ build/nslua/archive.so: build/feed/ring.o build/feed/reason.o
 
 build/nslua/%.so: build/%.o build/libnslua.a
 	@mkdir -p $(@D)
-	$(LINK) -shared -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call flags,--libs $($*_needs))
+	$(say) $(LINK) -shared -o $@ $(filter %.o,$^) $(filter %.a,$^) $(call flags,--libs $($*_needs))
 
 without-%:
 	@echo "nslua: no $*.so: pkg-config does not find $($*_needs) (\`make deps\` installs them)"
 
 build/%.o: src/%.c Makefile | build
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(say) $(COMPILE) -c -o $@ $<
 
 # PID 1 of a box: a page or two without libc, kept in the binary as an image.
 build/reaper: src/reaper.c src/raw.h src/report.h Makefile | build
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -Os -ffreestanding -nostdlib -static \
+	$(say) $(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -Os -ffreestanding -nostdlib -static \
 	  -fno-pie -no-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
 	  -Wl,-z,noseparate-code,--build-id=none -s -o $@ $<
 
 # A program with nslua in it, for the specs.
 build/embed-static: spec/embed/embed.c build/libnslua.a
-	$(LINK) $(WARNINGS) -Isrc $(lua_cflags) -o $@ $^ $(call flags,--libs $(LUA_PC)) -lm -ldl -lpthread
+	$(say) $(LINK) $(WARNINGS) -Isrc $(lua_cflags) -o $@ $^ $(call flags,--libs $(LUA_PC)) -lm -ldl -lpthread
 
 build/embed-shared: spec/embed/embed.c build/libnslua.so.0
-	$(LINK) $(WARNINGS) -Isrc $(lua_cflags) -o $@ $^ $(call flags,--libs $(LUA_PC)) -lpthread \
+	$(say) $(LINK) $(WARNINGS) -Isrc $(lua_cflags) -o $@ $^ $(call flags,--libs $(LUA_PC)) -lpthread \
 	  -Wl,-rpath,$(CURDIR)/build
 
 # All Lua files are in the binary. (Folders: a file that has gone counts too.)
 build/embed.o: build/embed.inc build/reaper $(embedded)
 build/embed.inc: Makefile .ci/embed $(shell find -L lua scripts -type d 2>/dev/null) $(embedded) | build
-	.ci/embed $(embedded) > $@
+	$(say) .ci/embed $(embedded) > $@
 
 # The program carries them compiled as well, by itself as it is without that.
 build/stage1: $(filter-out build/bytecode.o,$(program_objects)) $(library_objects) src/lua.symbols
-	$(link_program)
+	$(say) $(link_program)
 
 modules := $(filter-out lua/nslua/meta/% scripts/%,$(embedded))
 build/bytecode.o: build/bytecode.inc
 build/bytecode.inc: build/stage1 .ci/bytecode.lua .ci/embed $(modules)
-	./build/stage1 .ci/bytecode.lua build/bytecode $(modules)
-	.ci/embed $(modules) > $@
+	$(say) ./build/stage1 .ci/bytecode.lua build/bytecode $(modules)
+	$(say) .ci/embed $(modules) > $@
 
 build:
 	@mkdir -p $@
