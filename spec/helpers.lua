@@ -252,21 +252,25 @@ function helpers.absent(name, reason)
 end
 
 
+local function environment_of(fn)
+  for i = 1, 255 do
+    local name, value = debug.getupvalue(fn, i)
+    if name == "_ENV" then return value end
+    if not name then return nil end
+  end
+end
+
 -- The environment that busted gave the spec that is being read: only there is
--- the `pending` that takes a reason.
-local function spec_environment()
-  local level = 2
-  while true do
+-- the `pending` that takes a reason. A function of the spec that uses a global
+-- has it: the `it` itself, or one that is reading it.
+local function spec_environment(fn)
+  local found, level = environment_of(fn), 2
+  while not found do
     local info = assert(debug.getinfo(level, "fS"), "no spec is being read")
-    if info.source:find "_spec%.lua$" then
-      for i = 1, 255 do
-        local name, value = debug.getupvalue(info.func, i)
-        if name == "_ENV" then return value end
-        if not name then break end
-      end
-    end
+    if info.source:find "_spec%.lua$" then found = environment_of(info.func) end
     level = level + 1
   end
+  return found
 end
 
 
@@ -282,7 +286,7 @@ function helpers.need_it(probe, name, fn)
   elseif must_work then
     return it(name, function() error("must work here, but: " .. reason, 0) end)
   end
-  local spec = spec_environment()
+  local spec = spec_environment(fn)
   return it(name, function() spec.pending(reason) end)
 end
 

@@ -173,7 +173,16 @@ describe("ns.list { deep = true }", function()
     end)
   end)
 
-  helpers.root_it("finds a mount namespace that is in nobody's hands but the kernel's", function()
+  -- Walking all mount namespaces is for root of the first pid namespace.
+  local function sees_all()
+    if ns.geteuid() ~= 0 then return false, "needs root" end
+    if ns.of(ns.getpid(), "pid").inode ~= 0xEFFFFFFC then
+      return false, "this pid namespace is not the kernel's first", "absent"
+    end
+    return true
+  end
+
+  helpers.need_it(sees_all, "finds a mount namespace that is in nobody's hands but the kernel's", function()
     local found = helpers.in_child(function()
       local child <close> = world.sleeper(function() ns.unshare "mnt" end)
       local handle = ns.of(child, "mnt")
