@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -170,13 +171,29 @@ size_t procfs_args(int proc_fd, pid_t pid, bool marked, char *buffer,
 
 /* -- users ---------------------------------------------------------------- */
 
+/* /etc/passwd first: the name service brings in half of libc and may ask a
+   daemon, and only for users that the file does not have. */
+static bool find_in_file(uid_t uid, struct passwd *record, char *text,
+                         size_t size) {
+  struct passwd *found = NULL;
+  FILE *file = fopen("/etc/passwd", "re");
+  if (file == NULL)
+    return false;
+  while (fgetpwent_r(file, record, text, size, &found) == 0)
+    if (record->pw_uid == uid)
+      break;
+  fclose(file);
+  return found != NULL && found->pw_uid == uid;
+}
+
 void procfs_pushuser(lua_State *L, int cache, uid_t uid) {
-  struct passwd record, *found = NULL;
-  char text[4096];
+  struct passwd record, *found = &record;
+  char text[2048];
   if (lua_rawgeti(L, cache, (lua_Integer)uid) == LUA_TSTRING)
     return;
   lua_pop(L, 1);
-  if (getpwuid_r(uid, &record, text, sizeof text, &found) == 0 && found)
+  if (find_in_file(uid, &record, text, sizeof text) ||
+      (getpwuid_r(uid, &record, text, sizeof text, &found) == 0 && found))
     lua_pushstring(L, record.pw_name);
   else
     lua_pushfstring(L, "%d", (int)uid);
