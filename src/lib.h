@@ -253,6 +253,7 @@ void mountinfo_open(lua_State *L);
 void cred_open(lua_State *L);
 void caps_open(lua_State *L);
 void uts_open(lua_State *L);
+void clock_open(lua_State *L);
 void file_open(lua_State *L);
 void path_open(lua_State *L);
 void idmap_open(lua_State *L);

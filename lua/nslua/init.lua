@@ -10,7 +10,7 @@ local lazy = {
   try = "nslua.core", trace = "nslua.core",
   bind = "nslua.mounts", overlay = "nslua.mounts", propagate = "nslua.mounts",
   list = "nslua.list", ps = "nslua.list", matrix = "nslua.view",
-  can = "nslua.doctor",
+  can = "nslua.doctor", lesson = "nslua.lesson",
   pid_in = "nslua.pids", pid_from = "nslua.pids", watch = "nslua.watch",
 }
 

@@ -1,0 +1,269 @@
+-- SPDX-License-Identifier: MIT
+-- Runs the steps of a lesson on its stage and says what came of them. Nothing
+-- here prints: what a step and its programs print is caught, and shown by
+-- whoever asked for the step.
+
+local sys = require "nslua.sys"
+local source = require "nslua.lesson.source"
+local views = require "nslua.lesson.views"
+local ns = require "nslua"
+
+local engine = {}
+
+local MOST_OUTPUT = 1 << 16 -- bytes of one step that are kept
+
+
+-- -- t, which the steps share --------------------------------------------------------
+
+local function closer(value)
+  local meta = debug.getmetatable(value)
+  return type(meta) == "table" and rawget(meta, "__close")
+end
+
+-- A table that notes every handle that is put into it, in order.
+local function make_shared(fields, handles)
+  return setmetatable({}, {
+    __index = fields,
+    __newindex = function(_, key, value)
+      if closer(value) then handles[#handles + 1] = value end
+      fields[key] = value
+    end,
+    __pairs = function() return next, fields, nil end,
+  })
+end
+
+local function close_all(handles)
+  for i = #handles, 1, -1 do
+    pcall(closer(handles[i]), handles[i])
+    handles[i] = nil
+  end
+end
+
+
+-- -- what is printed ----------------------------------------------------------------
+
+-- One file catches all that the lesson prints: boxes keep it as their standard
+-- output as long as they live. What was read is told by `at`.
+local function start_catching(run)
+  run.caught, run.at = ns.memfd "nslua-output", 0
+end
+
+local function catch(run, fn, ...)
+  io.stdout:flush()
+  io.stderr:flush()
+  local out <close> = ns.fd(1)
+  local err <close> = ns.fd(2)
+  run.caught:dup2(1)
+  run.caught:dup2(2)
+  local result = table.pack(xpcall(fn, run.explain, ...))
+  io.stdout:flush()
+  io.stderr:flush()
+  out:dup2(1)
+  err:dup2(2)
+  return table.unpack(result, 1, result.n)
+end
+
+-- Through a descriptor of our own: the offset of the other is the writers'.
+local function read_caught(run)
+  local fd <close> = ns.open("/proc/self/fd/" .. run.caught:fileno(), "r")
+  fd:seek("set", run.at)
+  local text = fd:read(MOST_OUTPUT) or ""
+  run.at = fd:seek("end", 0)
+  return text
+end
+
+
+-- -- acts and claims ------------------------------------------------------------------
+
+-- An error with the traceback that --traceback shows; refusals stay objects.
+local function explain(err)
+  return { err = err, traceback = debug.traceback("", 2) }
+end
+
+-- Frames of ours say nothing to a learner.
+local function tell(problem)
+  local text = tostring(problem.err):gsub("\nin the box: .*", "")
+  return text
+end
+
+local function is_refusal(err)
+  return debug.getmetatable(err) == sys.error_type
+end
+
+local function try_claim(run, claim)
+  local ok, answer, why = catch(run, claim.fn, run.t)
+  if not ok then return false, tell(answer) end
+  if answer then return true end
+  return false, type(why) == "string" and why or nil
+end
+
+local function code_of(claim)
+  local _, body = source.of(claim.fn)
+  return body
+end
+
+local function judge(run, step, before)
+  local results = {}
+  for _, claim in ipairs(step.claims) do
+    local ok, why = try_claim(run, claim)
+    if ok and before[claim] == false then
+      ok, why = false, "it did not hold before the act"
+    end
+    results[#results + 1] = { text = claim.text, kind = claim.kind, ok = ok, why = why,
+      where = ("%s:%d"):format(step.lesson.file, claim.line), code = not ok and code_of(claim) or nil }
+  end
+  return results
+end
+
+-- The refusal that must come, as a claim like the others.
+local function judge_refusal(step, problem)
+  local claim = { text = "refused with " .. step.expect, kind = "expect", ok = false,
+    where = ("%s:%d"):format(step.lesson.file, step.line) }
+  local err = problem and problem.err
+  if not problem then
+    claim.why = "nothing was refused"
+  elseif is_refusal(err) and err.name == step.expect then
+    claim.ok, claim.why = true, err.message
+  else
+    claim.why = tell(problem)
+  end
+  return claim
+end
+
+local function ask(run, step, result)
+  if not step.ask then return end
+  local answer = step.ask.answer
+  if type(answer) == "function" then
+    local ok, value = catch(run, answer, run.t)
+    answer = ok and value or nil
+  end
+  result.question, result.answer = step.ask[1], tostring(answer)
+end
+
+local function show(run, step)
+  local view = step.show
+  if not view then return nil end
+  local ok, text
+  if type(view) == "string" then
+    ok, text = pcall(views[view], run.t)
+    if not ok then text = tostring(text) end
+  else
+    ok, text = catch(run, view, run.t)
+    if not ok then text = tell(text) end
+  end
+  if type(text) == "table" and not debug.getmetatable(text) then text = table.concat(text, "\n") end
+  return text ~= nil and tostring(text) or nil
+end
+
+
+-- Where a box enters the root by chroot alone nobody would mount what belongs
+-- in it: it is mounted on the stage then, before the first step.
+local function furnish(root)
+  local plan, mounts = root:box_root(), {}
+  for i, m in ipairs(plan.mounts or {}) do
+    mounts[i] = ns.bind(m[1], plan.path .. m[2], { rec = true })
+  end
+  return mounts
+end
+
+
+-- -- a run -------------------------------------------------------------------------------
+
+local Run = {}
+Run.__index = Run
+
+local function resolve(run, opts)
+  local copy = {}
+  for key, value in pairs(opts) do copy[key] = value end
+  if copy.root == "rootfs" then copy.root = run.root:overlay() end
+  if copy.chroot == "rootfs" then copy.chroot = run.root end
+  return copy
+end
+
+
+---Makes the boxes that the lesson declares.
+---Raises: what ns.box raises.
+function Run:build()
+  local lesson, t = self.lesson, self.t
+  if lesson.box then t.box = self:caught_box(lesson.box) end
+  if not lesson.boxes then return end
+  local boxes, names = {}, {}
+  for name in pairs(lesson.boxes) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    boxes[name] = self:caught_box(lesson.boxes[name])
+    self.handles[#self.handles + 1] = boxes[name]
+  end
+  t.boxes = boxes
+end
+
+
+---A box whose output is caught, as everything of the lesson.
+---@param opts table
+---@return nslua.Proc
+function Run:caught_box(opts)
+  local ok, box = catch(self, ns.box, resolve(self, opts))
+  if not ok then error(box.err, 0) end
+  return box
+end
+
+
+---Runs a step: first the claims that must hold before it too, then the act,
+---what is to be seen, and all claims.
+---@param step table
+---@return table result  ok, claims, output, view, problem, seconds ...
+function Run:step(step)
+  local before, result = {}, { index = step.index, id = step.id, title = step.title }
+  for _, claim in ipairs(step.claims) do
+    if claim.kind == "keep" then before[claim] = try_claim(self, claim) end
+  end
+  read_caught(self)
+  local started = ns.clock()
+  local problem
+  if step.act then
+    local ok, err = catch(self, step.act, self.t)
+    problem = not ok and err or nil
+  end
+  result.view = show(self, step)
+  result.output = read_caught(self)
+  result.seconds = ns.clock() - started
+  local refusal = step.expect and judge_refusal(step, problem)
+  if problem and not step.expect then
+    result.problem, result.traceback = tell(problem), problem.traceback
+    result.claims = {}
+  else
+    ask(self, step, result)
+    result.claims = judge(self, step, before)
+  end
+  if refusal then table.insert(result.claims, 1, refusal) end
+  result.ok = result.problem == nil
+  for _, claim in ipairs(result.claims) do result.ok = result.ok and claim.ok end
+  return result
+end
+
+
+---Ends everything that the steps have made, last first, and forgets it.
+function Run:close()
+  close_all(self.handles)
+  for key in pairs(self.fields) do
+    if key ~= "host" and key ~= "root" then self.fields[key] = nil end
+  end
+end
+
+
+---A lesson on its stage, before its first step.
+---@param lesson nslua.Lesson
+---@param host nslua.Proc  another process on the stage
+---@param root? nslua.Rootfs
+---@return table run
+function engine.start(lesson, host, root)
+  local fields, handles = { host = host, root = root }, {}
+  local run = setmetatable({ lesson = lesson, root = root, fields = fields, handles = handles,
+    t = make_shared(fields, handles), explain = explain }, Run)
+  if root then run.furniture = furnish(root) end
+  start_catching(run)
+  return run
+end
+
+
+return engine

@@ -1,0 +1,61 @@
+-- SPDX-License-Identifier: MIT
+-- Finds lessons: files by their names, and those that the program carries.
+
+local sys = require "nslua.sys"
+local lesson = require "nslua.lesson"
+local source = require "nslua.lesson.source"
+
+local load_ = {}
+
+-- The course in the order of learning.
+load_.course = {
+  "list", "uts", "pid", "mnt", "ipc", "user", "net", "bridge", "cgroup", "time", "chroot",
+  "pivot_root", "overlay", "init", "container",
+}
+
+
+-- The text of a file, or of one that the program carries under that name or
+-- as the lesson of that id. Returns the text and the name of the chunk.
+local function find(name)
+  local file <close> = io.open(name, "rb")
+  local text = file and file:read "a"
+  if text then return text, "@" .. name end
+  local id = name:match "^[%w_-]+$"
+  local path = sys.embedded(name) and name or id and ("scripts/%s.lua"):format(id)
+  text = path and sys.embedded(path)
+  if text then return text, "=" .. path end
+end
+
+
+---Loads a lesson from a file, or from the program itself by its id or path.
+---@param name string
+---@return nslua.Lesson? lesson
+---@return string|table? problem  a message, or lesson.mistake
+---@return integer? status  1: it is broken; 2: there is no such lesson
+function load_.file(name)
+  local text, chunk = find(name)
+  if not text then return nil, ("there is no lesson %s"):format(sys.quote(name)), 2 end
+  source.remember(chunk, text)
+  local fn, message = load((text:gsub("^#[^\n]*", "")), chunk, "t")
+  if not fn then return nil, message, 1 end
+  local ok, value = pcall(fn, name)
+  if not ok then return nil, value, 1 end
+  if not lesson.is(value) then
+    return nil, ("%s returns no lesson (return ns.lesson { ... })"):format(sys.clean(name)), 2
+  end
+  return value
+end
+
+
+---What an operand of the command line stands for.
+---@param operand string|nslua.Lesson
+---@return nslua.Lesson? lesson
+---@return string|table? problem
+---@return integer? status
+function load_.operand(operand)
+  if lesson.is(operand) then return operand end
+  return load_.file(operand)
+end
+
+
+return load_

@@ -1,0 +1,170 @@
+-- SPDX-License-Identifier: MIT
+-- A lesson from top to bottom as text: for a pipe, a log, a screen reader, a
+-- terminal without colours.
+
+local text = require "nslua.text"
+
+local plain = {}
+
+local NARROW, WIDE = 40, 80
+
+
+local function width()
+  return math.max(NARROW, math.min(WIDE, text.columns() or WIDE)) - 1
+end
+
+local function say(...)
+  io.write(table.concat { ... }, "\n")
+end
+
+
+-- -- lines ------------------------------------------------------------------------
+
+-- Words of a paragraph in lines of at most `room` cells.
+local function fill(paragraph, room)
+  local lines, line = {}, nil
+  for word in paragraph:gmatch "%S+" do
+    if line and text.width(line) + 1 + text.width(word) > room then
+      lines[#lines + 1], line = line, nil
+    end
+    line = line and line .. " " .. word or word
+  end
+  lines[#lines + 1] = line
+  return lines
+end
+
+plain.fill = fill
+
+-- Paragraphs are parted by an empty line.
+local function paragraphs(long, indent)
+  local first = true
+  for paragraph in (long .. "\n\n"):gmatch "(.-)\n%s*\n" do
+    if paragraph:find "%S" then
+      if not first then say() end
+      first = false
+      for _, line in ipairs(fill(text.clean((paragraph:gsub("%s+", " "))), width() - #indent)) do
+        say(indent, line)
+      end
+    end
+  end
+end
+
+-- Lines as they are; tabs become spaces, what could move the cursor is shown.
+local function verbatim(block, indent)
+  for line in (block:gsub("%s+$", "") .. "\n"):gmatch "([^\n]*)\n" do
+    line = line:gsub("\r$", "")
+    line = line:gsub("([^\t]*)\t", function(s) return s .. (" "):rep(8 - text.width(s) % 8) end)
+    say(line == "" and "" or indent .. text.clean(line))
+  end
+end
+
+local function block(heading, content)
+  say()
+  say("  ", text.paint(heading, "cyan"))
+  verbatim(content, "    ")
+end
+
+local function both_ends(left, right, style)
+  left, right = text.clean(left), text.clean(right)
+  local gap = math.max(2, width() - text.width(left) - text.width(right))
+  say(text.paint(left, style), (" "):rep(gap), right)
+end
+
+
+-- -- a lesson ----------------------------------------------------------------------
+
+
+---The title, and what the lesson stands on.
+---@param lesson nslua.Lesson
+---@param facts string[][]  name and text
+function plain.title(lesson, facts)
+  both_ends(lesson.title, lesson.id, "bold")
+  say(text.symbol("line"):rep(width()))
+  for _, fact in ipairs(facts) do
+    local lines = fill(text.clean(fact[2]), width() - 7)
+    for i, line in ipairs(lines) do say(text.pad(i == 1 and fact[1] or "", 7), line) end
+  end
+  io.stdout:flush()
+end
+
+
+---A step before it runs: what it is about, the code, the same by hand.
+---@param step table
+---@param count integer  of steps
+function plain.before(step, count)
+  say()
+  both_ends(("%s  %s"):format(step.id, step.title), ("%d/%d"):format(step.index, count), "bold")
+  if step.say then
+    say()
+    paragraphs(step.say, "  ")
+  end
+  if step.code then
+    block(step.solution and "a solution" or "this runs", step.code)
+  elseif step.act then
+    block("this runs", "(its source is not at hand)")
+  else
+    say()
+    say("  ", text.paint("nothing runs: we only look", "cyan"))
+  end
+  if step.shell then block("the same by hand", step.shell) end
+  if step.ask then
+    say()
+    paragraphs("Before it runs: " .. step.ask[1], "  ")
+  end
+  io.stdout:flush()
+end
+
+
+local function say_claim(claim)
+  local mark = claim.ok and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
+  local lines = fill(text.clean(claim.text), width() - 4)
+  for i, line in ipairs(lines) do say("  ", i == 1 and mark or " ", " ", line) end
+  if claim.kind == "expect" and claim.ok then verbatim(claim.why, "    ") end
+  if claim.ok then return end
+  if claim.why then verbatim(claim.why, "      ") end
+  say("      at ", text.clean(claim.where), claim.code and ":" or "")
+  if claim.code then verbatim(claim.code, "        ") end
+end
+
+
+---What came of a step.
+---@param step table
+---@param result table
+---@param options table<string, any>
+function plain.after(step, result, options)
+  if result.output:find "%S" then block("output", result.output) end
+  if result.view and result.view:find "%S" then block("to be seen", result.view) end
+  if result.answer then
+    say()
+    paragraphs("The answer: " .. result.answer, "  ")
+  end
+  say()
+  for _, claim in ipairs(result.claims) do say_claim(claim) end
+  if result.problem then
+    say("  ", text.paint(text.symbol "no", "red bold"), " the step could not run")
+    verbatim(result.problem, "      ")
+    if options.traceback then verbatim(result.traceback, "      ") end
+    for i, hint in ipairs(step.hint or {}) do paragraphs(("hint %d: %s"):format(i, hint), "      ") end
+  end
+  io.stdout:flush()
+end
+
+
+---What became of the lesson.
+---@param lesson nslua.Lesson
+---@param sum { claims: integer, failed: integer, steps: integer, seconds: number, where: string[] }
+function plain.summary(lesson, sum)
+  say()
+  local good = sum.failed == 0 and sum.steps == #lesson.steps
+  local mark = good and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
+  local steps = sum.steps == #lesson.steps and ("%d steps"):format(sum.steps)
+    or ("%d of %d steps"):format(sum.steps, #lesson.steps)
+  local held = sum.failed == 0 and ("all %d claims held"):format(sum.claims)
+    or ("%d of %d claims failed (%s)"):format(sum.failed, sum.claims, table.concat(sum.where, ", "))
+  say(mark, (" %s: %s, %s   %.2f s"):format(lesson.id, steps, held, sum.seconds))
+  if good and lesson.done then paragraphs(lesson.done, "  ") end
+  io.stdout:flush()
+end
+
+
+return plain

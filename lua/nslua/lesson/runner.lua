@@ -1,0 +1,168 @@
+-- SPDX-License-Identifier: MIT
+-- One lesson from its title to its last claim. What must be fetched or asked
+-- is done in front; the steps run on the stage, in another process, which
+-- writes down what came of each.
+
+local sys = require "nslua.sys"
+local engine = require "nslua.lesson.engine"
+local stage = require "nslua.stage"
+local wire = require "nslua.wire"
+local ns = require "nslua"
+
+local runner = {}
+
+runner.FAILED, runner.USAGE, runner.CANNOT, runner.INTERRUPTED = 1, 2, 77, 130
+
+local TYPES = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
+
+
+-- -- before the stage -----------------------------------------------------------
+
+-- Why this machine cannot run the lesson, as far as it is seen at once; what
+-- the kernel refuses is told when it does.
+local function missing(lesson)
+  if lesson.needs.uid0 and ns.geteuid() ~= 0 then
+    return "it needs real root: sudo nslua " .. sys.clean(lesson.file)
+  end
+  for _, word in ipairs(TYPES) do
+    if lesson.needs[word] and not ns.access("/proc/self/ns/" .. word) then
+      return ("this kernel has no %s namespaces"):format(word)
+    end
+  end
+end
+
+local function interrupted(err)
+  return type(err) == "string" and err:find "interrupted!" ~= nil
+end
+
+-- The root that the lesson wants, from --rootfs or from what is at hand.
+local function get_root(lesson, options)
+  if not lesson.needs.rootfs then return nil end
+  local ok, root = pcall(ns.rootfs.get, options.rootfs, { network = false })
+  if ok then return root end
+  if interrupted(root) then return nil, runner.INTERRUPTED end
+  local absent = type(root) == "table" and root.name == "ENOENT"
+  return nil, not options.rootfs and runner.CANNOT or absent and runner.USAGE or runner.FAILED,
+    tostring(root)
+end
+
+local function facts_of(root)
+  local facts = {}
+  if root then facts[1] = { "root", (select(2, root:rung())) } end
+  facts[#facts + 1] = { "host", "a throw-away one: this machine, read-only, and gone with the lesson" }
+  facts[#facts + 1] = { "user", ns.geteuid() == 0 and "root, kept in a user namespace"
+    or ("uid %d; no root is needed"):format(ns.geteuid()) }
+  return facts
+end
+
+
+-- -- on the stage --------------------------------------------------------------------
+
+local function write_down(record, value)
+  record:write(string.pack("<s8", (wire.encode({ value, n = 1 }, "result"))))
+end
+
+local function read_record(record)
+  local results = {}
+  record:seek("set", 0)
+  local text, at = record:read "a", 1
+  while at < #text do
+    local bytes
+    bytes, at = string.unpack("<s8", text, at)
+    results[#results + 1] = wire.decode(bytes, {})[1]
+  end
+  return results
+end
+
+local function without_input()
+  local null <close> = ns.open "/dev/null"
+  null:dup2(0)
+end
+
+local function build(run)
+  local ok, err = pcall(run.build, run)
+  if ok then return nil end
+  if interrupted(err) then return runner.INTERRUPTED end
+  io.stderr:write("nslua: ", sys.clean(run.lesson.file), ": the box of the lesson cannot be made\n  ",
+    (tostring(err):gsub("\n", "\n  ")), "\n")
+  return debug.getmetatable(err) == sys.error_type and runner.CANNOT or runner.FAILED
+end
+
+local function run_steps(run, reporter, record)
+  local status = 0
+  for _, step in ipairs(run.lesson.steps) do
+    reporter.before(step)
+    local result = run:step(step)
+    write_down(record, result)
+    reporter.after(step, result)
+    if not result.ok then status = runner.FAILED end
+    if result.problem then break end
+    if reporter.wait and step.index < #run.lesson.steps and not reporter.wait(step) then
+      return runner.INTERRUPTED
+    end
+  end
+  return status
+end
+
+local function on_stage(lesson, host, root, reporter, record)
+  if not reporter.wait then without_input() end
+  local run = engine.start(lesson, host, root)
+  local status = build(run) or run_steps(run, reporter, record)
+  run:close()
+  return status
+end
+
+
+-- -- one lesson --------------------------------------------------------------------------
+
+local function sum_up(results, started)
+  local sum = { claims = 0, failed = 0, steps = #results, where = {}, seconds = ns.clock() - started }
+  for _, result in ipairs(results) do
+    for _, claim in ipairs(result.claims) do
+      sum.claims = sum.claims + 1
+      if not claim.ok then sum.failed = sum.failed + 1 end
+    end
+    if result.problem then sum.claims, sum.failed = sum.claims + 1, sum.failed + 1 end
+    if not result.ok then sum.where[#sum.where + 1] = result.id end
+  end
+  return sum
+end
+
+local function folders(lesson, root, options)
+  local keep = { os.getenv "NSLUA_DEV" }
+  if lesson.file:find "%.lua$" then keep[#keep + 1] = lesson.file end
+  if root then keep[#keep + 1] = root:path() end
+  if options.rootfs and ns.access(options.rootfs) then keep[#keep + 1] = options.rootfs end
+  return keep
+end
+
+
+---Runs a lesson on a stage of its own.
+---@param lesson nslua.Lesson
+---@param options table<string, any>  of the command line
+---@param reporter table  title, before, after, summary; wait when somebody goes on by hand
+---@return integer status
+---@return table outcome  results of the steps, reason when it could not run
+function runner.run(lesson, options, reporter)
+  local started = ns.clock()
+  local reason = missing(lesson)
+  if reason then return runner.CANNOT, { results = {}, reason = reason } end
+  local root, failed, why = get_root(lesson, options)
+  if failed then return failed, { results = {}, reason = why } end
+  local _ <close> = root
+  reporter.title(lesson, facts_of(root))
+  local record <close> = ns.memfd "nslua-results"
+  local status = stage.run({
+    uid0 = lesson.needs.uid0, net = lesson.needs.net and not lesson.needs["net-host"],
+    keep = folders(lesson, root, options),
+  }, function(host)
+    return on_stage(lesson, host, root, reporter, record)
+  end)
+  local outcome = { results = read_record(record) }
+  outcome.sum = sum_up(outcome.results, started)
+  if #outcome.results > 0 then reporter.summary(lesson, outcome.sum) end
+  return status, outcome
+end
+
+
+return runner

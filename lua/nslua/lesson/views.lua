@@ -1,0 +1,100 @@
+-- SPDX-License-Identifier: MIT
+-- What `show = "hostname"` and its like show: the same thing on the host and
+-- in each box. All of it is looked at from outside.
+
+local text = require "nslua.text"
+local ns = require "nslua"
+
+local views = {}
+
+
+-- The places of a lesson: { name, Proc }, the host first.
+local function places(t)
+  local list = { { "host", t.host } }
+  if t.box then list[#list + 1] = { "box", t.box } end
+  local names = {}
+  for name in pairs(t.boxes or {}) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do list[#list + 1] = { name, t.boxes[name] } end
+  return list
+end
+
+-- One line for each place, or its name and an indented block.
+local function each(t, fn)
+  local lines, wide = {}, 0
+  local list = places(t)
+  for _, place in ipairs(list) do wide = math.max(wide, text.width(place[1])) end
+  for _, place in ipairs(list) do
+    local said = fn(place[2])
+    local first, more = said:match "^([^\n]*)\n(.*)"
+    lines[#lines + 1] = text.pad(place[1], wide) .. "  " .. (first or said)
+    if more then
+      lines[#lines + 1] = (" "):rep(wide + 2) .. more:gsub("\n", "\n" .. (" "):rep(wide + 2))
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+
+---@param t table
+---@return string
+function views.hostname(t)
+  return each(t, function(proc) return text.clean(proc:hostname()) end)
+end
+
+
+---The ids of each place: how they are mapped to those outside.
+---@param t table
+---@return string
+function views.ids(t)
+  return each(t, function(proc)
+    local lines = {}
+    for _, kind in ipairs { "uid_map", "gid_map" } do
+      for line in io.lines(("/proc/%d/%s"):format(proc.pid, kind)) do
+        lines[#lines + 1] = kind .. line:gsub("%s+", " ")
+      end
+    end
+    return table.concat(lines, "\n")
+  end)
+end
+
+
+---Who is in there: the processes that each box sees, by both numbers.
+---@param t table
+---@return string
+function views.ps(t)
+  local lines = {}
+  for _, place in ipairs(places(t)) do
+    if place[2] ~= t.host then
+      lines[#lines + 1] = tostring(ns.ps { "pid", "inpid", "args", inside = place[2] })
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+
+-- The last mounts of a table: what came with the lesson stands at its end.
+local function last_mounts(proc)
+  local rows, lines = proc:mounts(), {}
+  for i = math.max(1, #rows - 2), #rows do
+    lines[#lines + 1] = ("%s on %s"):format(rows[i].type, text.clean(rows[i].mountpoint))
+  end
+  return ("%d mounts, the last of them\n%s"):format(#rows, table.concat(lines, "\n"))
+end
+
+---@param t table
+---@return string
+function views.mounts(t) return each(t, last_mounts) end
+
+
+---Who shares what: the same letter for the same namespace.
+---@param t table
+---@return string
+function views.namespaces(t)
+  local procs = {}
+  for i, place in ipairs(places(t)) do procs[i] = place[2] end
+  return tostring(ns.matrix(procs))
+end
+
+
+return views
