@@ -46,21 +46,49 @@ end
 -- output as long as they live. What was read is told by `at`.
 local function start_catching(run)
   run.caught, run.at = ns.memfd "nslua-output", 0
+  run.closed = { [0] = ns.open "/dev/null", run.caught, run.caught }
+  run.open = { [0] = ns.fd(0), ns.fd(1), ns.fd(2) }
 end
 
-local function catch(run, fn, ...)
+-- An error with the traceback that --traceback shows; refusals stay objects.
+local function explain(err)
+  return { err = err, traceback = debug.traceback("", 2) }
+end
+
+-- Standard input, output and error become other descriptors for the time of a
+-- call; what they were comes back after it.
+local function redirected(fds, fn, ...)
   io.stdout:flush()
   io.stderr:flush()
-  local out <close> = ns.fd(1)
-  local err <close> = ns.fd(2)
-  run.caught:dup2(1)
-  run.caught:dup2(2)
-  local result = table.pack(xpcall(fn, run.explain, ...))
+  local before = { [0] = ns.fd(0), ns.fd(1), ns.fd(2) }
+  for i = 0, 2 do fds[i]:dup2(i) end
+  local result = table.pack(xpcall(fn, explain, ...))
   io.stdout:flush()
   io.stderr:flush()
-  out:dup2(1)
-  err:dup2(2)
+  for i = 0, 2 do
+    before[i]:dup2(i)
+    before[i]:close()
+  end
   return table.unpack(result, 1, result.n)
+end
+
+-- Programs of a step read nothing: so none is lent the terminal, and Ctrl-C
+-- ends the lesson.
+local function catch(run, fn, ...)
+  return redirected(run.closed, fn, ...)
+end
+
+-- But a shell or a prompt that a step opens has the terminal.
+local function give_terminal(run)
+  local Proc = sys.methods.Proc
+  for _, name in ipairs { "enter", "repl" } do
+    local method = Proc[name]
+    Proc[name] = function(...)
+      local result = table.pack(redirected(run.open, method, ...))
+      if not result[1] then error(result[2].err, 0) end
+      return table.unpack(result, 2, result.n)
+    end
+  end
 end
 
 -- Through a descriptor of our own: the offset of the other is the writers'.
@@ -74,11 +102,6 @@ end
 
 
 -- -- acts and claims ------------------------------------------------------------------
-
--- An error with the traceback that --traceback shows; refusals stay objects.
-local function explain(err)
-  return { err = err, traceback = debug.traceback("", 2) }
-end
 
 -- Frames of ours say nothing to a learner.
 local function tell(problem)
@@ -259,9 +282,10 @@ end
 function engine.start(lesson, host, root)
   local fields, handles = { host = host, root = root }, {}
   local run = setmetatable({ lesson = lesson, root = root, fields = fields, handles = handles,
-    t = make_shared(fields, handles), explain = explain }, Run)
+    t = make_shared(fields, handles)}, Run)
   if root then run.furniture = furnish(root) end
   start_catching(run)
+  give_terminal(run)
   return run
 end
 

@@ -106,7 +106,7 @@ local function caller(written)
   end
   local fn = any_function(written)
   if fn then return debug.getinfo(fn, "S").source, 1 end
-  return "@" .. tostring(arg and arg[0] or "?"), 1
+  return source.loading or "@" .. tostring(arg and arg[0] or "?"), 1
 end
 
 

@@ -38,7 +38,9 @@ function load_.file(name)
   source.remember(chunk, text)
   local fn, message = load((text:gsub("^#[^\n]*", "")), chunk, "t")
   if not fn then return nil, message, 1 end
+  source.loading = chunk
   local ok, value = pcall(fn, name)
+  source.loading = nil
   if not ok then return nil, value, 1 end
   if not lesson.is(value) then
     return nil, ("%s returns no lesson (return ns.lesson { ... })"):format(sys.clean(name)), 2

@@ -150,19 +150,25 @@ function plain.after(step, result, options)
 end
 
 
+local function count_of(sum)
+  if sum.claims == 0 then return "nothing was claimed" end
+  if sum.failed == 0 then return ("all %d claims held"):format(sum.claims) end
+  return ("%d of %d claims failed (%s)"):format(sum.failed, sum.claims, table.concat(sum.where, ", "))
+end
+
+
 ---What became of the lesson.
 ---@param lesson nslua.Lesson
 ---@param sum { claims: integer, failed: integer, steps: integer, seconds: number, where: string[] }
-function plain.summary(lesson, sum)
+---@param status integer
+function plain.summary(lesson, sum, status)
+  local all = sum.steps == #lesson.steps
+  local steps = all and ("%d steps"):format(sum.steps) or ("%d of %d steps"):format(sum.steps, #lesson.steps)
+  local mark = status == 0 and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
   say()
-  local good = sum.failed == 0 and sum.steps == #lesson.steps
-  local mark = good and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
-  local steps = sum.steps == #lesson.steps and ("%d steps"):format(sum.steps)
-    or ("%d of %d steps"):format(sum.steps, #lesson.steps)
-  local held = sum.failed == 0 and ("all %d claims held"):format(sum.claims)
-    or ("%d of %d claims failed (%s)"):format(sum.failed, sum.claims, table.concat(sum.where, ", "))
-  say(mark, (" %s: %s, %s   %.2f s"):format(lesson.id, steps, held, sum.seconds))
-  if good and lesson.done then paragraphs(lesson.done, "  ") end
+  say(mark, " ", text.clean(lesson.id), ": ", status == 130 and "interrupted after " or "", steps, ", ",
+    count_of(sum), ("   %.2f s"):format(sum.seconds))
+  if status == 0 and lesson.done then paragraphs(lesson.done, "  ") end
   io.stdout:flush()
 end
 

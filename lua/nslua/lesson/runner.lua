@@ -74,11 +74,6 @@ local function read_record(record)
   return results
 end
 
-local function without_input()
-  local null <close> = ns.open "/dev/null"
-  null:dup2(0)
-end
-
 local function build(run)
   local ok, err = pcall(run.build, run)
   if ok then return nil end
@@ -105,7 +100,10 @@ local function run_steps(run, reporter, record)
 end
 
 local function on_stage(lesson, host, root, reporter, record)
-  if not reporter.wait then without_input() end
+  if not reporter.wait then -- nobody is there to answer
+    local null <close> = ns.open "/dev/null"
+    null:dup2(0)
+  end
   local run = engine.start(lesson, host, root)
   local status = build(run) or run_steps(run, reporter, record)
   run:close()
@@ -160,7 +158,7 @@ function runner.run(lesson, options, reporter)
   end)
   local outcome = { results = read_record(record) }
   outcome.sum = sum_up(outcome.results, started)
-  if #outcome.results > 0 then reporter.summary(lesson, outcome.sum) end
+  if status ~= runner.CANNOT then reporter.summary(lesson, outcome.sum, status) end
   return status, outcome
 end
 

@@ -14,9 +14,9 @@ local host = {}
 
 
 local function new(standing, label, name, make, mounts)
-  local path, lock = tree.get(name, make)
-  return handle.new { directory = path, standing = standing, label = label, name = name,
-    lock = lock, mounts = mounts }
+  local path, lock, scratch = tree.get(name, make)
+  return handle.new { directory = path, standing = standing, label = label,
+    name = not scratch and name or nil, lock = lock, scratch = scratch, mounts = mounts }
 end
 
 -- Files that are replaced get another name for their root.

@@ -83,14 +83,29 @@ local function build(name, make)
 end
 
 
+-- Where no cache can be kept: a tree for this process alone.
+local function build_scratch(make)
+  local path = ns.mkdtemp((os.getenv "TMPDIR" or "/tmp") .. "/nslua-root-XXXXXX")
+  ns.mkdir(path .. "/root", 493)
+  make(path .. "/root")
+  return { path = path }
+end
+
+
 ---The tree of this name; make(dir) fills it when it is not there yet.
 ---@param name string
 ---@param make fun(dir: string)
 ---@return string path
----@return nslua.Fd lock
+---@return nslua.Fd? lock
+---@return string? scratch  what to remove at the end: it is not in the cache
 function tree.get(name, make)
-  local path = cache.find(name) or job.run(build, name, make).path
-  return path .. "/root", cache.use(path)
+  local ok, path = pcall(function()
+    return cache.find(name) or job.run(build, name, make).path
+  end)
+  if ok then return path .. "/root", cache.use(path) end
+  local built, made = pcall(job.run, build_scratch, make)
+  if not built then error(path, 0) end
+  return made.path .. "/root", nil, made.path
 end
 
 return tree
