@@ -77,7 +77,11 @@ static bool wall(const char *path, const Ring *ring, const Limits *limits,
   limit(RLIMIT_NOFILE, 64);
   limit(RLIMIT_CPU, 3600);
   limit(RLIMIT_FSIZE, limits->bytes);
+#ifndef __SANITIZE_ADDRESS__ /* its allocator has no words for "no" */
   limit(RLIMIT_DATA, memory);
+#else
+  (void)memory;
+#endif
   umask(0);
   return true;
 }

@@ -167,13 +167,33 @@ local function libraries()
   return paths
 end
 
+-- What the program itself is linked with; a sanitizer brings more.
+local function is_needed(path, sanitized)
+  return sanitized or path:find "/ld[^/]*%.so" or path:find "/lib[cm][.-][^/]*$"
+    or path:find "/libdl[.-]"
+end
+
+-- A library under its own name and those that lead to it: libc.so.6 may be a
+-- link to libc-2.31.so.
+local function copy_library(dir, path)
+  local folder, file = path:match "^(.*)/([^/]+)$"
+  tree.folder(dir, folder)
+  tree.copy(path, dir .. path)
+  local stem = file:match "^%a+"
+  for _, name in ipairs(ns.readdir(folder)) do
+    if name ~= file and name:sub(1, #stem) == stem
+      and ns.try(ns.readlink, folder .. "/" .. name) == file then
+      ns.symlink(file, dir .. folder .. "/" .. name)
+    end
+  end
+end
+
 local function copy_program(dir, program, loader)
   tree.copy(program, dir .. "/bin/nslua")
-  for _, path in ipairs(libraries()) do
-    if path:find "/ld[^/]*%.so" or path:find "/lib[cm][.-][^/]*$" or path:find "/libdl[.-]" then
-      tree.folder(dir, path:match "^(.*)/")
-      tree.copy(path, dir .. path)
-    end
+  local paths = libraries()
+  local sanitized = table.concat(paths, " "):find "san%.so"
+  for _, path in ipairs(paths) do
+    if is_needed(path, sanitized) then copy_library(dir, path) end
   end
   if loader and not ns.access(dir .. loader, "") then
     tree.folder(dir, loader:match "^(.*)/")
