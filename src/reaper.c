@@ -152,6 +152,7 @@ __attribute__((used, noreturn)) static void reap(long *sp) {
   info.si_code = 0;
   RAW4(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
   RAW3(SYS_fcntl, REPORT_FD, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
+  RAW2(SYS_prctl, 15 /* PR_SET_NAME: ps sees no name of a file */, argv[0]);
   RAW2(SYS_prctl, 36 /* PR_SET_CHILD_SUBREAPER: without a pid namespace */, 1);
   if (sp[0] > 1)
     program = start_program(argv + 1, envp);

@@ -20,13 +20,13 @@ local IMPLIES = {
 
 -- What each key may be.
 local KEYS = {
-  argv = "table", boottime = "number", caps = "string table", chroot = "string root",
+  argv = "table", boottime = "number", caps = "string table", chroot = "boolean string root",
   cwd = "string", dev = "boolean", die_with_parent = "boolean string number",
   domainname = "string", env = "table", gid = "number", groups = "table",
   hostname = "string", init = "boolean", keep_env = "table",
   map = "boolean string table", monotonic = "number", mounts = "table",
   no_new_privs = "boolean", proc = "boolean string",
-  propagation = "boolean string", rlimits = "table", root = "string root",
+  propagation = "boolean string", rlimits = "table", root = "boolean string root",
   session = "boolean", stderr = "string number userdata",
   stdin = "string number userdata", stdout = "string number userdata",
   uid = "number",
