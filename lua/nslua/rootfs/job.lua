@@ -4,6 +4,7 @@
 -- calling user who does it.
 
 local sys = require "nslua.sys"
+local library = require "nslua.library"
 local cache = require "nslua.rootfs.cache"
 local ns = sys.primitives
 
@@ -31,6 +32,8 @@ local function become_owner()
   local uid, gid = cache.sudo_user()
   if not uid then return end
   cache.keep_folder()
+  -- The user may not reach the folder that the program is in.
+  for _, name in ipairs { "feed", "archive", "fetch" } do pcall(library.open, name) end
   ns.setgroups {}
   ns.setresgid(gid, gid, gid)
   ns.setresuid(uid, uid, uid)
