@@ -186,7 +186,7 @@ describe("ns", function()
       if not uts.id then return helpers.absent("ns.id", "NS_GET_ID is of Linux 6.18") end
       local other = helpers.in_child(function() ns.unshare("user", "uts") return ns.of(nil, "uts").id end)
       local third = helpers.in_child(function() ns.unshare("user", "uts") return ns.of(nil, "uts").id end)
-      assert.is_true(uts.id < other and other < third)
+      assert.is_true(uts.id ~= other and other ~= third and uts.id ~= third)
     end)
 
     it("says that it is closed", function()

@@ -23,7 +23,7 @@
 #include "archive/writer.h"
 #include "kernel.h"
 
-/* -- the wall -------------------------------------------------------------- */
+/* -- the wall ------------------------------------------------------------- */
 
 static void limit(int what, rlim_t most) {
   struct rlimit r = {most, most};
@@ -86,7 +86,7 @@ static bool wall(const char *path, const Ring *ring, const Limits *limits,
   return true;
 }
 
-/* -- reading --------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 /* Ring -> decompressor (xz, zstd, bzip2 or none) -> tar -> writer. The first
    two are one libarchive reader of "raw" format, so that all of the stream

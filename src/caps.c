@@ -21,7 +21,7 @@
 
 #define CAPS_SET "nslua.capabilities"
 
-/* -- names ----------------------------------------------------------------- */
+/* -- names ---------------------------------------------------------------- */
 
 #define CAP(word, number, NAME) {word, 1UL << (number), NAME}
 static const lib_Word capabilities[] = {
@@ -83,7 +83,7 @@ static unsigned long known_bits(void) {
   return bits;
 }
 
-/* -- sets ------------------------------------------------------------------ */
+/* -- sets ----------------------------------------------------------------- */
 
 /* Pushes {sys_admin = true, ...}, which prints as its words. */
 static void push_set(lua_State *L, unsigned long bits) {
@@ -164,7 +164,7 @@ static unsigned long check_set(lua_State *L, int arg) {
   return lib_checkflags(L, arg, capabilities) & known_bits();
 }
 
-/* -- reading --------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 typedef struct __user_cap_header_struct Header;
 typedef struct __user_cap_data_struct Data;
@@ -238,7 +238,7 @@ static int caps_capabilities(lua_State *L) {
   return push_sets(L, sets);
 }
 
-/* -- changing -------------------------------------------------------------- */
+/* -- changing ------------------------------------------------------------- */
 
 static const lib_Word set_keys[] = {
   {"effective", 0, "effective"}, {"permitted", 1, "permitted"},
@@ -367,7 +367,7 @@ static int caps_no_new_privs(lua_State *L) {
   return 1;
 }
 
-/* -- resource limits ------------------------------------------------------- */
+/* -- resource limits ------------------------------------------------------ */
 
 #define LIMIT(word, NAME) {word, NAME, #NAME}
 static const lib_Word limits[] = {

@@ -177,7 +177,7 @@ static long duplicate(long from, long to) {
   return RAW3(SYS_dup3, from, to, 0);
 }
 
-/* -- exec ------------------------------------------------------------------------ */
+/* -- exec ----------------------------------------------------------------- */
 
 static long try_program(const Plan *plan, const char *file) {
   return RAW3(SYS_execve, file, plan->argv, plan->envp);
@@ -240,7 +240,7 @@ static long exec_reaper(const Plan *plan, long report) {
   return RAW5(SYS_execveat, image, "", plan->argv, plan->envp, AT_EMPTY_PATH);
 }
 
-/* -- steps ----------------------------------------------------------------------- */
+/* -- steps ---------------------------------------------------------------- */
 
 static long mount_step(const Step *step) {
   return RAW5(SYS_mount, step->s[0], step->s[1], step->s[2], step->n[0],
@@ -313,7 +313,7 @@ void child_work(Plan *plan) {
 
 void child_worker(void *arg) { child_work(arg); }
 
-/* -- birth ---------------------------------------------------------------------- */
+/* -- birth ---------------------------------------------------------------- */
 
 /* clone(2) for a kernel whose clone3 is filtered away (ENOSYS): all but time
    namespaces and cgroups, and handlers are left to the signal mask. */
@@ -338,7 +338,7 @@ long child_make(const struct clone_args *args, void (*entry)(void *),
   return pid == E_NOSYS ? old_clone(args, entry, arg) : pid;
 }
 
-/* -- joining ------------------------------------------------------------------------ */
+/* -- joining -------------------------------------------------------------- */
 
 /* With privilege over a user namespace come the rights on what it owns, and
    with it go the rights on what it does not: first all that is possible

@@ -111,7 +111,7 @@ typedef struct Call {
   int most_steps;
 } Call;
 
-/* -- things made once -------------------------------------------------------------- */
+/* -- things made once ----------------------------------------------------- */
 
 static int region_gc(lua_State *L) {
   Region *r = lua_touserdata(L, 1);
@@ -187,7 +187,7 @@ static int make_image(void) {
   return fd;
 }
 
-/* -- steps from Lua ------------------------------------------------------------------ */
+/* -- steps from Lua ------------------------------------------------------- */
 
 static const void *check_gids(lua_State *L, int index, long *count) {
   luaL_checktype(L, index, LUA_TTABLE);
@@ -354,7 +354,7 @@ static void make_steps(Call *call, bool reaper) {
     add_step(call, OP_EXEC);
 }
 
-/* -- the rest of the spec -------------------------------------------------------------- */
+/* -- the rest of the spec ------------------------------------------------- */
 
 static void read_joins(Call *call) {
   lua_State *L = call->L;
@@ -473,7 +473,7 @@ static void read_spec(Call *call) {
   make_steps(call, reaper);
 }
 
-/* -- making the child --------------------------------------------------------------------- */
+/* -- making the child ----------------------------------------------------- */
 
 static void fill_arguments(Call *call, struct clone_args *args, bool worker) {
   memset(args, 0, sizeof *args);
@@ -628,7 +628,7 @@ static long give_birth(Call *call) {
   return pid;
 }
 
-/* -- errors and trace -------------------------------------------------------------------------- */
+/* -- errors and trace ----------------------------------------------------- */
 
 static int kind_by_op(Op op) {
   int i = 0;

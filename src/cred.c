@@ -16,7 +16,7 @@
 
 enum { LEAVE = -1 };
 
-/* -- reading --------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 /* ns.getuid() -> id    getuid(2) */
 static int cred_getuid(lua_State *L) {
@@ -77,7 +77,7 @@ static int cred_getgroups(lua_State *L) {
   return 1;
 }
 
-/* -- changing -------------------------------------------------------------- */
+/* -- changing ------------------------------------------------------------- */
 
 static unsigned check_id(lua_State *L, int arg) {
   int exact;

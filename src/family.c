@@ -103,7 +103,7 @@ void lib_reap_others(lua_State *L) {
   reap_orphans(L);
 }
 
-/* -- all children, known or inherited ---------------------------------------------- */
+/* -- all children, known or inherited ------------------------------------- */
 
 enum { MOST_CHILDREN = 4096 };
 

@@ -37,7 +37,7 @@ typedef struct Feed {
 /* A bomb shows only in bulk: below this any ratio is fine. */
 static const uint64_t ratio_matters = 64 << 20;
 
-/* -- out: blocks of the ring ----------------------------------------------- */
+/* -- out: blocks of the ring ---------------------------------------------- */
 
 static bool room(Feed *f) {
   if (f->block != NULL && f->used < RING_BLOCK)
@@ -81,7 +81,7 @@ static bool copy(Feed *f, const unsigned char *in, size_t left) {
   return true;
 }
 
-/* -- in: what the bytes are ------------------------------------------------ */
+/* -- in: what the bytes are ----------------------------------------------- */
 
 /* Inflates until the input is used up or the member ended. */
 static bool inflate_some(Feed *f, const unsigned char **in, size_t *left) {
@@ -180,7 +180,7 @@ static bool ended_well(Feed *f) {
   return true;
 }
 
-/* -- Lua's view ------------------------------------------------------------ */
+/* -- Lua's view ----------------------------------------------------------- */
 
 static Feed *check_feed(lua_State *L) {
   Feed *f = luaL_checkudata(L, 1, FEED_TYPE);

@@ -61,7 +61,7 @@ static size_t stop(Transfer *t, const char *why) {
   return 0;
 }
 
-/* -- headers --------------------------------------------------------------- */
+/* -- headers -------------------------------------------------------------- */
 
 /* The value of a header line, when it is that header. */
 static bool header_is(const char *line, size_t n, const char *name,
@@ -125,7 +125,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *data) {
   return n;
 }
 
-/* -- body ------------------------------------------------------------------ */
+/* -- body ----------------------------------------------------------------- */
 
 static void push_answer(lua_State *L, Transfer *t) {
   curl_off_t length = -1;
@@ -231,7 +231,7 @@ static int on_progress(void *user, curl_off_t total, curl_off_t got,
   return 1;
 }
 
-/* -- options --------------------------------------------------------------- */
+/* -- options -------------------------------------------------------------- */
 
 static const char *option_string(lua_State *L, const char *name) {
   lua_getfield(L, 1, name);
@@ -312,7 +312,7 @@ static void set_strings(lua_State *L, Transfer *t, const char *url) {
   }
 }
 
-/* -- the one function ------------------------------------------------------ */
+/* -- the one function ----------------------------------------------------- */
 
 /* Which kind of failure, for who decides about trying again. */
 static const char *kind_of(const Transfer *t, CURLcode code) {

@@ -23,7 +23,7 @@ enum {
   MOST_FDS = 253, /* SCM_MAX_FD: what one message can carry */
 };
 
-/* -- making ---------------------------------------------------------------- */
+/* -- making --------------------------------------------------------------- */
 
 /* O_RDONLY is no bit; this one stands for it in the words and the trace. */
 #define READ_ONLY (1UL << 40)
@@ -135,7 +135,7 @@ static int duplicate(lua_State *L, int fd) {
    F_DUPFD_CLOEXEC(2const) */
 static int file_fd(lua_State *L) { return duplicate(L, lib_checkfd(L, 1)); }
 
-/* -- reading --------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 /* One read(2) that ended; 0 at the end of the file. */
 static size_t read_some(lua_State *L, int fd, void *to, size_t size) {
@@ -204,7 +204,7 @@ static int fd_read(lua_State *L) {
   return luaL_argerror(L, 2, "\"a\", \"l\" or a number of bytes is wanted");
 }
 
-/* -- writing --------------------------------------------------------------- */
+/* -- writing -------------------------------------------------------------- */
 
 /* write(2), where a pipe without readers is EPIPE and no signal: the program
    around us may not have asked to die of it. */
@@ -252,7 +252,7 @@ static int fd_write(lua_State *L) {
   return 1;
 }
 
-/* -- descriptors in messages ----------------------------------------------- */
+/* -- descriptors in messages ---------------------------------------------- */
 
 typedef union Control {
   struct cmsghdr aligned;
@@ -375,7 +375,7 @@ static int fd_recv(lua_State *L) {
   return 2;
 }
 
-/* -- waiting --------------------------------------------------------------- */
+/* -- waiting -------------------------------------------------------------- */
 
 static double now(void) {
   struct timespec t;
@@ -438,7 +438,7 @@ static int file_poll(lua_State *L) {
   return 1;
 }
 
-/* -- the handle ------------------------------------------------------------ */
+/* -- the handle ----------------------------------------------------------- */
 
 /* fd:close() -> true, also when it is closed already    close(2) */
 static int fd_close(lua_State *L) {

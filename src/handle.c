@@ -17,7 +17,7 @@
 #include "kernel.h"
 #include "lib.h"
 
-/* -- whose handle is it? --------------------------------------------------- */
+/* -- whose handle is it? -------------------------------------------------- */
 
 /* Not getpid(): parent and child may both be PID 1, each in its namespace. */
 static unsigned generation;
@@ -40,7 +40,7 @@ void lib_close(lib_Fd *handle) {
     close(fd); /* never tried again: Linux frees the number in any case */
 }
 
-/* -- making and checking --------------------------------------------------- */
+/* -- making and checking -------------------------------------------------- */
 
 static void *new_handle(lua_State *L, size_t size, int uservalues,
                         const char *type) {
@@ -149,7 +149,7 @@ int lib_checkpidfd(lua_State *L, int arg) {
   return h->fd;
 }
 
-/* -- which namespace is it? ------------------------------------------------ */
+/* -- which namespace is it? ----------------------------------------------- */
 
 /* For one that turned out to be something else: nobody will want it. */
 static bool refuse(lib_Ns *ns, int error_number) {
@@ -174,7 +174,7 @@ bool lib_identify(lib_Ns *ns) {
   return true;
 }
 
-/* -- handle types ---------------------------------------------------------- */
+/* -- handle types --------------------------------------------------------- */
 
 /* handle[key]: a property, else a method, else what Lua keeps with it */
 static int handle_index(lua_State *L) {

@@ -16,7 +16,7 @@
 
 const char *host_program = "nslua";
 
-/* -- messages -------------------------------------------------------------- */
+/* -- messages ------------------------------------------------------------- */
 
 /* One message leaves in one write, so that those of two processes on the same
    terminal do not mix. */
@@ -100,7 +100,7 @@ int host_report(lua_State *L, int status) {
   return status;
 }
 
-/* -- running --------------------------------------------------------------- */
+/* -- running -------------------------------------------------------------- */
 
 static unsigned home_generation;
 

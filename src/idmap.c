@@ -18,7 +18,7 @@
 
 enum { MOST_RANGES = 340 }; /* the kernel's limit */
 
-/* -- which id is ours, seen from outside? ---------------------------------------------
+/* -- which id is ours, seen from outside? ------------------------------------
  * Once in an unmapped namespace the kernel answers 65534, so the ids are kept
  * when unshare("user") leaves them behind: a fact of the process, not of a
  * Lua state. */
@@ -32,7 +32,7 @@ void lib_ids_left_behind(uid_t uid, gid_t gid) {
   left_behind = true;
 }
 
-/* -- reading a map from Lua -------------------------------------------------------- */
+/* -- reading a map from Lua ----------------------------------------------- */
 
 static lua_Integer range_field(lua_State *L, int arg, int table, int i) {
   int exact;
@@ -184,7 +184,7 @@ void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *m) {
   lua_remove(L, map);
 }
 
-/* -- writing it for a process --------------------------------------------------------- */
+/* -- writing it for a process --------------------------------------------- */
 
 /* 0 or -1 with errno. A /proc that is no procfs is not written to. */
 static int write_file(int proc, const char *name, const char *text) {

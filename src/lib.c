@@ -20,7 +20,7 @@ static const char explain_key = 'e'; /* registry: fn(err) -> why, fix */
 /* True while any state of the process traces: one load on the hot path. */
 static atomic_int tracers;
 
-/* -- one argument of a call, as text --------------------------------------- */
+/* -- one argument of a call, as text -------------------------------------- */
 
 static void add_string(luaL_Buffer *B, const char *s) {
   if (s == NULL)
@@ -108,7 +108,7 @@ static void push_joined(lua_State *L, int index) {
   luaL_pushresult(&B);
 }
 
-/* -- the error object ------------------------------------------------------ */
+/* -- the error object ----------------------------------------------------- */
 
 /* Pushes "file:line: " of the innermost line that is not ours, or "". */
 static void push_where(lua_State *L) {
@@ -250,7 +250,7 @@ _Noreturn void lib_fail_text(lua_State *L, int error_number, const char *call,
   __builtin_unreachable();
 }
 
-/* -- what the error object answers ----------------------------------------- */
+/* -- what the error object answers ---------------------------------------- */
 
 /* err.why, err.fix and err.hint are worked out when first asked for: probing
    the machine is too dear for an error that is only tried. */
@@ -347,7 +347,7 @@ _Noreturn void lib_raise(lua_State *L, const char *message) {
    deep in our modules it was found */
 static int sys_raise(lua_State *L) { lib_raise(L, luaL_checkstring(L, 1)); }
 
-/* -- trace ------------------------------------------------------------------ */
+/* -- trace ---------------------------------------------------------------- */
 
 bool lib_tracing(void) {
   return atomic_load_explicit(&tracers, memory_order_relaxed) > 0;

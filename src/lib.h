@@ -97,7 +97,7 @@ const char *lib_nsword(int type);        /* CLONE_NEWUTS -> "uts" */
 int lib_checknstype(lua_State *L, int arg);
 int lib_checksignal(lua_State *L, int arg, int fallback);
 
-/* -- arguments ------------------------------------------------------------- */
+/* -- arguments ------------------------------------------------------------ */
 /* A path or name for the kernel: a string without NUL. */
 const char *lib_checkpath(lua_State *L, int arg);
 const char *lib_optpath(lua_State *L, int arg, const char *fallback);
@@ -228,7 +228,7 @@ int lib_reap(lib_Proc *proc, int options);
    traceback on stderr, flush, _exit. */
 _Noreturn void proc_run_and_exit(lua_State *L, int nargs);
 
-/* -- registration ---------------------------------------------------------- */
+/* -- registration --------------------------------------------------------- */
 /* Makes a handle type. `get` answers properties (handle at 1, key at 2,
    returns 0 when it has none); then come methods, then the uservalue.
    Lua code adds methods through nslua.sys.methods[name]. */

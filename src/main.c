@@ -25,7 +25,7 @@ static int run_chunk(lua_State *L, int status) {
   return host_report(L, status == LUA_OK ? host_call(L, 0, 0) : status);
 }
 
-/* -- the options ----------------------------------------------------------- */
+/* -- the options ---------------------------------------------------------- */
 
 enum { HAS_CODE = 1, HAS_VERSION = 2, HAS_PROMPT = 4, NO_ENVIRONMENT = 8 };
 
@@ -131,7 +131,7 @@ static void print_usage(const char *option) {
   host_message(NULL, line);
 }
 
-/* -- what the options ask for ---------------------------------------------- */
+/* -- what the options ask for --------------------------------------------- */
 
 static void push_arg_table(lua_State *L, const Command *c) {
   int script = c->script == c->argc ? 0 : c->script;
@@ -216,7 +216,7 @@ static bool run_options(lua_State *L, const Command *c) {
   return true;
 }
 
-/* -- words of our own, and lessons ----------------------------------------- */
+/* -- words of our own, and lessons ---------------------------------------- */
 
 /* [arguments] -> calls nslua.cli's function; it returns an exit status (nil:
    go on) and a message. */
@@ -269,7 +269,7 @@ static bool is_lesson(lua_State *L, int index) {
   return is;
 }
 
-/* -- the script ------------------------------------------------------------ */
+/* -- the script ----------------------------------------------------------- */
 
 static int push_script_arguments(lua_State *L) {
   if (lua_getglobal(L, "arg") != LUA_TTABLE)

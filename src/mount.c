@@ -17,7 +17,7 @@
 
 #define PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
-/* -- the handle ---------------------------------------------------------------
+/* -- the handle --------------------------------------------------------------
  * It knows its mount by number: a path may mean another mount by the time
  * that the handle closes, in this namespace or another. */
 
@@ -126,7 +126,7 @@ static int mount_tostring(lua_State *L) {
   return 1;
 }
 
-/* -- mount and umount ------------------------------------------------------ */
+/* -- mount and umount ----------------------------------------------------- */
 
 /* What the kernel would cut off without a word is refused. */
 static const char *opt_data(lua_State *L, int arg) {
@@ -174,7 +174,7 @@ static int mount_umount(lua_State *L) {
   return 1;
 }
 
-/* -- the root -------------------------------------------------------------- */
+/* -- the root ------------------------------------------------------------- */
 
 /* ns.chroot(path) -> true    chroot(2): the directory stays where it is */
 static int mount_chroot(lua_State *L) {

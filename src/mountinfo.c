@@ -23,7 +23,7 @@ enum {
   PIECE = 16 << 10,   /* of mountinfo */
 };
 
-/* -- one row --------------------------------------------------------------- */
+/* -- one row -------------------------------------------------------------- */
 
 static void set_integer(lua_State *L, const char *field, lua_Integer n) {
   lua_pushinteger(L, n);
@@ -67,7 +67,7 @@ static void set_propagation(lua_State *L, unsigned long peer,
   lua_setfield(L, -2, "propagation");
 }
 
-/* -- /proc/PID/mountinfo --------------------------------------------------- */
+/* -- /proc/PID/mountinfo -------------------------------------------------- */
 
 /* The next word of a line; its length is 0 at the end. */
 static const char *next_word(const char **at, const char *end, size_t *length) {
@@ -172,7 +172,7 @@ static int push_by_procfs(lua_State *L, pid_t pid) {
   return 1;
 }
 
-/* -- listmount and statmount ----------------------------------------------- */
+/* -- listmount and statmount ---------------------------------------------- */
 
 
 static const lib_Word attribute_words[] = { /* as mountinfo orders them */

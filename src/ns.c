@@ -22,7 +22,7 @@
 
 static const char start_key = 's'; /* registry: where the process began */
 
-/* -- opening ------------------------------------------------------------------- */
+/* -- opening -------------------------------------------------------------- */
 
 /* The words of lib_nstypes[0..7] in order, as ioctls of a pidfd. */
 static const unsigned long pidfd_requests[LIB_NSCOUNT] = {
@@ -140,7 +140,7 @@ static int ns_of(lua_State *L) {
   return 1;
 }
 
-/* -- where the process began --------------------------------------------------------- */
+/* -- where the process began ---------------------------------------------- */
 
 static void add_directory(lua_State *L, const char *field, const char *path) {
   lib_Fd *h = lib_newfd(L);
@@ -259,7 +259,7 @@ static int ns_back(lua_State *L) {
   return 1;
 }
 
-/* -- unshare and setns ------------------------------------------------------------------ */
+/* -- unshare and setns ---------------------------------------------------- */
 
 static int check_types(lua_State *L, int first) {
   int types = 0;
@@ -339,7 +339,7 @@ static int ns_setns(lua_State *L) {
   return lib_done(L, setns(fd, types), "setns", "dn", fd, types);
 }
 
-/* -- a namespace as a handle ----------------------------------------------------------------- */
+/* -- a namespace as a handle ---------------------------------------------- */
 
 static int handle_close(lua_State *L) {
   lib_Ns *ns = luaL_checkudata(L, 1, LIB_NS);
@@ -448,7 +448,7 @@ static int handle_pin(lua_State *L) {
   return lib_done(L, result, "mount", "ssrr", self, path, "NULL", "MS_BIND");
 }
 
-/* -- time offsets and the loopback device ---------------------------------------------------- */
+/* -- time offsets and the loopback device --------------------------------- */
 
 static void add_offset(lua_State *L, luaL_Buffer *B, const char *clock) {
   char line[96];

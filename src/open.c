@@ -15,7 +15,7 @@
 #include "lib.h"
 #include "nslua.h"
 
-/* -- embedded files ---------------------------------------------------------- */
+/* -- embedded files ------------------------------------------------------- */
 
 static const Embedded *find_in(const Embedded *e, const char *path) {
   for (; e != NULL && e->path != NULL; e++)
@@ -104,7 +104,7 @@ static int sys_embedded(lua_State *L) {
   return 1;
 }
 
-/* -- shared objects of our own: nslua/fetch.so and its like -------------------- */
+/* -- shared objects of our own: nslua/fetch.so and its like --------------- */
 
 /* Pushes the folder that holds the program or the library that this is. */
 static void push_home(lua_State *L) {
@@ -142,7 +142,7 @@ static const luaL_Reg funcs[] = {
   {NULL, NULL},
 };
 
-/* -- entry points --------------------------------------------------------------- */
+/* -- entry points --------------------------------------------------------- */
 
 /* While the domains open, nslua.sys is at the bottom of the stack. */
 void lib_internals(lua_State *L, const luaL_Reg *functions) {

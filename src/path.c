@@ -17,7 +17,7 @@
 #include "kernel.h"
 #include "lib.h"
 
-/* -- what is there? -------------------------------------------------------- */
+/* -- what is there? ------------------------------------------------------- */
 
 static const lib_Word file_types[] = {
   {"file", S_IFREG, "S_IFREG"},   {"dir", S_IFDIR, "S_IFDIR"},
@@ -124,7 +124,7 @@ static int path_readlink(lua_State *L) {
   return 1;
 }
 
-/* -- folders --------------------------------------------------------------- */
+/* -- folders -------------------------------------------------------------- */
 
 struct entry { /* struct linux_dirent64 */
   uint64_t ino;
@@ -206,7 +206,7 @@ static int path_getcwd(lua_State *L) {
   return 1;
 }
 
-/* -- names ----------------------------------------------------------------- */
+/* -- names ---------------------------------------------------------------- */
 
 /* ns.unlink(path) -> true    unlink(2) */
 static int path_unlink(lua_State *L) {
@@ -247,7 +247,7 @@ static int path_mknod(lua_State *L) {
                   (int)low);
 }
 
-/* -- owners and permissions ------------------------------------------------ */
+/* -- owners and permissions ----------------------------------------------- */
 
 /* ns.chmod(path | Fd, mode) -> true    chmod(2), fchmod(2) */
 static int path_chmod(lua_State *L) {

@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-/* -- the end of a process ------------------------------------------------------ */
+/* -- the end of a process ------------------------------------------------- */
 
 /* true | nil, "exit" | "signal", code: what os.execute gives */
 static int push_outcome(lua_State *L, int state, int code) {
@@ -163,7 +163,7 @@ static int proc_wait_any(lua_State *L) {
   return 4;
 }
 
-/* -- signals --------------------------------------------------------------------- */
+/* -- signals -------------------------------------------------------------- */
 
 static int send_signal(lua_State *L, int pidfd, int sig) {
   return lib_done(L, syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0),
@@ -190,7 +190,7 @@ static int proc_killpg(lua_State *L) {
                   (unsigned long)sig);
 }
 
-/* -- Proc as a handle --------------------------------------------------------------- */
+/* -- Proc as a handle ----------------------------------------------------- */
 
 /* The init of a pid namespace is gone only when all in it are reaped, and
    some of those may be our own children: they go first. A child that became
@@ -281,7 +281,7 @@ static int proc_pidfd_open(lua_State *L) {
   return 1;
 }
 
-/* -- fork ------------------------------------------------------------------------------ */
+/* -- fork ----------------------------------------------------------------- */
 
 static int traceback(lua_State *L) {
   const char *message = luaL_tolstring(L, 1, NULL);
@@ -364,7 +364,7 @@ static int proc_fork(lua_State *L) {
   return 1;
 }
 
-/* -- exec --------------------------------------------------------------------------------- */
+/* -- exec ----------------------------------------------------------------- */
 
 /* A table of strings or numbers as a C vector; the strings live in the table
    that is pushed under the vector. [-0, +2] */
@@ -440,7 +440,7 @@ static int proc_exec(lua_State *L) {
   return lib_done(L, -1, "execve", "sv", argv[0], argv);
 }
 
-/* -- ids ------------------------------------------------------------------------------------ */
+/* -- ids ------------------------------------------------------------------ */
 
 static int proc_getpid(lua_State *L) {
   lua_pushinteger(L, lib_check(L, getpid(), "getpid", ""));

@@ -30,7 +30,7 @@ static void leave(int status) {
     RAW1(SYS_exit_group, status);
 }
 
-/* -- starting the program ---------------------------------------------------- */
+/* -- starting the program ------------------------------------------------- */
 
 typedef struct Start {
   char **argv, **envp;
@@ -112,7 +112,7 @@ static long start_program(char **argv, char **envp) {
   return pid;
 }
 
-/* -- the life of PID 1 --------------------------------------------------------- */
+/* -- the life of PID 1 ---------------------------------------------------- */
 
 /* Collects every child that ended; leaves with the program. */
 static void collect(long program) {

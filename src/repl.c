@@ -18,7 +18,7 @@
 #include "host.h"
 #include "nslua.h"
 
-/* -- the line editor ------------------------------------------------------- */
+/* -- the line editor ------------------------------------------------------ */
 
 /* readline's callback interface, which libedit has too. With it the waiting is
    ours, so that Ctrl-C takes effect at once. */
@@ -81,7 +81,7 @@ static void open_editor(void) {
   }
 }
 
-/* -- one line -------------------------------------------------------------- */
+/* -- one line ------------------------------------------------------------- */
 
 typedef enum { LINE, END, INTERRUPTED } Got;
 
@@ -212,7 +212,7 @@ static Got read_line(lua_State *L, bool first) {
   return on_terminal ? terminal_line(L, prompt) : piped_line(L, prompt);
 }
 
-/* -- from lines to a chunk ------------------------------------------------- */
+/* -- from lines to a chunk ------------------------------------------------ */
 
 /* Pushes the chunk of "return TEXT", or nothing when it does not compile. */
 static bool load_expression(lua_State *L, const char *text) {
@@ -278,7 +278,7 @@ static Got read_chunk(lua_State *L, int *status) {
   return got;
 }
 
-/* -- the loop -------------------------------------------------------------- */
+/* -- the loop ------------------------------------------------------------- */
 
 /* Hands all values from `first` up to the global print. */
 static void print_values(lua_State *L, int first) {

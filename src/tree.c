@@ -82,7 +82,7 @@ static int tree_move_mount(lua_State *L) {
   return 1;
 }
 
-/* -- a new file system ----------------------------------------------------- */
+/* -- a new file system ---------------------------------------------------- */
 
 /* Pushes what the file system said of its refusal, "" when it said nothing:
    each read(2) of the context gives one message, "e overlay: ...". */
@@ -227,7 +227,7 @@ static int tree_fsmount(lua_State *L) {
   return 1;
 }
 
-/* -- changing what is mounted ---------------------------------------------- */
+/* -- changing what is mounted --------------------------------------------- */
 
 static const lib_Word propagations[] = {
   W("private", MS_PRIVATE),

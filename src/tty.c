@@ -20,7 +20,7 @@
 #include "lib.h"
 #include "report.h"
 
-/* -- a pair ---------------------------------------------------------------------- */
+/* -- a pair --------------------------------------------------------------- */
 
 /* ns.pty([rows = 24 [, columns = 80]]) -> Fd master, Fd slave    pty(7) */
 static int tty_pty(lua_State *L) {
@@ -41,7 +41,7 @@ static int tty_pty(lua_State *L) {
   return 2;
 }
 
-/* -- size and modes ------------------------------------------------------------------ */
+/* -- size and modes ------------------------------------------------------- */
 
 /* fd:winsize() -> rows, columns    fd:winsize(rows, columns) -> true
    TIOCGWINSZ(2const); the foreground group hears SIGWINCH */
@@ -138,7 +138,7 @@ static int tty_tcsetpgrp(lua_State *L) {
   return lib_done(L, set_group(fd, group), "tcsetpgrp", "dd", fd, (int)group);
 }
 
-/* -- the loan -------------------------------------------------------------------------- */
+/* -- the loan ------------------------------------------------------------- */
 
 /* sys.lends_terminal(fd) -> boolean: is fd a terminal, and ours to lend? */
 static int tty_lends_terminal(lua_State *L) {

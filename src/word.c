@@ -134,7 +134,7 @@ const char *lib_errno_name(int error_number) {
   return "errno";
 }
 
-/* -- words ------------------------------------------------------------------ */
+/* -- words ---------------------------------------------------------------- */
 
 static bool same_word(const char *a, const char *b, size_t length) {
   return strlen(a) == length && strncasecmp(a, b, length) == 0;
@@ -334,7 +334,7 @@ int lib_checksignal(lua_State *L, int arg, int fallback) {
   return (int)bits;
 }
 
-/* -- arguments -------------------------------------------------------------- */
+/* -- arguments ------------------------------------------------------------ */
 
 const char *lib_checkpath(lua_State *L, int arg) {
   size_t length;
@@ -454,7 +454,7 @@ void *lib_scratch(lua_State *L, size_t size) {
   return lua_newuserdatauv(L, size > 0 ? size : 1, 0);
 }
 
-/* -- for our Lua modules --------------------------------------------------------- */
+/* -- for our Lua modules -------------------------------------------------- */
 
 /* sys.nstype(word | bits) -> word, bits; nil when there is no such type */
 static int word_nstype(lua_State *L) {

@@ -12,7 +12,7 @@ local MOST_FDS = 250 -- the kernel takes 253 in one message
 local PIECE = 65536
 
 
--- -- the worker's side ------------------------------------------------------------
+-- -- the worker's side -------------------------------------------------------
 
 local function send_all(socket, bytes, fds)
   local first = true
@@ -72,7 +72,7 @@ local function work(socket, fn, ...)
 end
 
 
--- -- the caller's side ---------------------------------------------------------------
+-- -- the caller's side -------------------------------------------------------
 
 -- Returns bytes, fds; nil when the worker ended before it had said all.
 local function receive_all(socket)

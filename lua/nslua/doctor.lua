@@ -25,7 +25,7 @@ function doctor.signals()
 end
 
 
--- -- one refusal ------------------------------------------------------------------
+-- -- one refusal -------------------------------------------------------------
 
 ---Why the kernel refused, on this machine, and what to do. It never raises and
 ---changes nothing; it is called when `why` of an error object is first read.
@@ -68,7 +68,7 @@ function doctor.judge(s, call, errno, args, step)
 end
 
 
--- -- the whole machine ---------------------------------------------------------------
+-- -- the whole machine -------------------------------------------------------
 
 ---What the signals and probe results mean. Pure: the same table gives the same
 ---list, on any machine.
@@ -113,7 +113,7 @@ function doctor.probe(s)
 end
 
 
--- -- ns.can and --doctor ------------------------------------------------------------
+-- -- ns.can and --doctor -----------------------------------------------------
 
 local function names_of(list)
   local names = {}

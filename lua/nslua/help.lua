@@ -10,7 +10,7 @@ local ns = require "nslua"
 local help = {}
 
 
--- -- one annotation ---------------------------------------------------------------
+-- -- one annotation ----------------------------------------------------------
 
 -- "name? type  text" -> a parameter
 local function parse_param(rest)
@@ -113,7 +113,7 @@ local function parameters(record, arguments)
   return table.concat(parts) .. ("]"):rep(open)
 end
 
--- -- one file -----------------------------------------------------------------------
+-- -- one file ----------------------------------------------------------------
 
 -- Whose function is it? `owner` is the variable before the dot or colon.
 local function public_name(file, owner, separator, name)
@@ -201,7 +201,7 @@ local function read_all()
   return result
 end
 
--- -- finding -------------------------------------------------------------------------
+-- -- finding -----------------------------------------------------------------
 
 ---Every public function and method that is documented, by its full name:
 ---"ns.mount", "Proc:wait", "ns.rootfs.get".

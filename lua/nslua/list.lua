@@ -11,7 +11,7 @@ local list = {}
 list.types = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time" }
 
 
--- -- what a list can do --------------------------------------------------------
+-- -- what a list can do ------------------------------------------------------
 
 ---@class nslua.List
 local methods = {}
@@ -130,7 +130,7 @@ function methods:dot() return require "nslua.graph".dot(self) end
 function methods:svg() return require "nslua.graph".svg(self) end
 
 
--- -- options -------------------------------------------------------------------
+-- -- options -----------------------------------------------------------------
 
 -- Raises for a key that is none, and names the nearest. `what` is the function,
 -- `arg` where the options stand.
@@ -168,7 +168,7 @@ local function number_of(what)
 end
 
 
--- -- namespaces ------------------------------------------------------------------
+-- -- namespaces --------------------------------------------------------------
 
 local LIST_KEYS = { type = true, pid = true, deep = true, persistent = true, proc = true }
 
@@ -252,7 +252,7 @@ function list.list(opts)
 end
 
 
--- -- processes ---------------------------------------------------------------------
+-- -- processes ---------------------------------------------------------------
 
 local PS_KEYS = { pid = true, proc = true, inside = true }
 

@@ -55,7 +55,7 @@ local function finish(mount, ok, ...)
 end
 
 
--- -- bind ----------------------------------------------------------------------
+-- -- bind --------------------------------------------------------------------
 
 local bind_options = {
   rec = "boolean", ro = "boolean", nosuid = "boolean", nodev = "boolean",
@@ -138,7 +138,7 @@ function mounts.bind(source, target, opts)
 end
 
 
--- -- overlay ---------------------------------------------------------------------
+-- -- overlay -----------------------------------------------------------------
 
 local overlay_options = {
   lower = "string table", upper = "string", work = "string", target = "string",
@@ -236,7 +236,7 @@ function mounts.overlay(opts)
 end
 
 
--- -- propagation --------------------------------------------------------------------
+-- -- propagation -------------------------------------------------------------
 
 local propagations = { "private", "shared", "slave", "unbindable",
   "rprivate", "rshared", "rslave", "runbindable" }

@@ -14,7 +14,7 @@ local CANNOT = 77
 local INTERRUPTED = 130
 
 
--- -- the runner's namespaces and mounts --------------------------------------------
+-- -- the runner's namespaces and mounts --------------------------------------
 
 local function add(steps, ...)
   steps[#steps + 1] = { ... }
@@ -138,7 +138,7 @@ local function stage_spec(opts)
 end
 
 
--- -- what must be put back ------------------------------------------------------------
+-- -- what must be put back ---------------------------------------------------
 
 -- The terminal as it was, kept open: its modes can be set from any session.
 local function save_terminal()
@@ -183,7 +183,7 @@ function stage.note(kind, path)
 end
 
 
--- -- the three processes ---------------------------------------------------------------
+-- -- the three processes -----------------------------------------------------
 
 local function status_of(ok, how, code)
   if ok then return 0 end

@@ -19,7 +19,7 @@ local function lines_of(lines)
 end
 
 
--- -- columns ---------------------------------------------------------------------
+-- -- columns -----------------------------------------------------------------
 
 -- Titles of ns.list's columns, numbers on the right as lsns has them.
 local NAMESPACE = {
@@ -87,7 +87,7 @@ local function layout(self)
 end
 
 
--- -- what was not seen --------------------------------------------------------------
+-- -- what was not seen -------------------------------------------------------
 
 local function hides(proc)
   local file = io.open(proc .. "/self/mountinfo")
@@ -127,7 +127,7 @@ function view.notes(self)
 end
 
 
--- -- tables --------------------------------------------------------------------------
+-- -- tables ------------------------------------------------------------------
 
 
 local function raw_lines(columns, rows, opts)
@@ -170,7 +170,7 @@ function view.text(self)
 end
 
 
--- -- trees ------------------------------------------------------------------------------
+-- -- trees -------------------------------------------------------------------
 
 -- Lines for the children of each root: `kids[key]` are rows, key(row) its key.
 local function draw(out, rows, kids, key, prefix, seen)
@@ -291,7 +291,7 @@ function view.tree(self, by)
 end
 
 
--- -- who shares what ------------------------------------------------------------------------
+-- -- who shares what ---------------------------------------------------------
 
 -- 1 -> A, 26 -> Z, 27 -> AA
 local function letters(n)

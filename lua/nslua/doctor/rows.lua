@@ -70,7 +70,7 @@ function rows.list()
   return list
 end
 
--- -- what happened -------------------------------------------------------------
+-- -- what happened -----------------------------------------------------------
 
 -- '"a, b", 0, ["c"]' -> its parts
 local function split(text)
@@ -159,7 +159,7 @@ function rows.event(err)
   return e
 end
 
--- -- finding and telling -----------------------------------------------------------
+-- -- finding and telling -----------------------------------------------------
 
 local function fits(row, s, e)
   local calls, errnos = names(row, "call"), names(row, "errno")

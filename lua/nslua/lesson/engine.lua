@@ -13,7 +13,7 @@ local engine = {}
 local MOST_OUTPUT = 1 << 16 -- bytes of one step that are kept
 
 
--- -- t, which the steps share --------------------------------------------------------
+-- -- t, which the steps share ------------------------------------------------
 
 local function closer(value)
   local meta = debug.getmetatable(value)
@@ -40,7 +40,7 @@ local function close_all(handles)
 end
 
 
--- -- what is printed ----------------------------------------------------------------
+-- -- what is printed ---------------------------------------------------------
 
 -- One file catches all that the lesson prints: boxes keep it as their standard
 -- output as long as they live. What was read is told by `at`.
@@ -101,7 +101,7 @@ local function read_caught(run)
 end
 
 
--- -- acts and claims ------------------------------------------------------------------
+-- -- acts and claims ---------------------------------------------------------
 
 -- Frames of ours say nothing to a learner.
 local function tell(problem)
@@ -190,7 +190,7 @@ local function furnish(root)
 end
 
 
--- -- a run -------------------------------------------------------------------------------
+-- -- a run -------------------------------------------------------------------
 
 local Run = {}
 Run.__index = Run

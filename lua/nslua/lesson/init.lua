@@ -16,7 +16,7 @@ function metatable.__tostring(self)
 end
 
 
--- -- what an author wrote -----------------------------------------------------------
+-- -- what an author wrote ----------------------------------------------------
 
 -- All that is wrong, told like a compiler; `problems` keeps it for --lint.
 local mistake = {
@@ -149,7 +149,7 @@ function lesson.is(value)
 end
 
 
--- -- the command line ------------------------------------------------------------------
+-- -- the command line --------------------------------------------------------
 
 local modes = {
   batch = "nslua.lesson.batch", list = "nslua.lesson.list", lint = "nslua.lesson.lint",

@@ -18,7 +18,7 @@ local function say(...)
 end
 
 
--- -- lines ------------------------------------------------------------------------
+-- -- lines -------------------------------------------------------------------
 
 -- Words of a paragraph in lines of at most `room` cells.
 local function fill(paragraph, room)
@@ -71,7 +71,7 @@ local function both_ends(left, right, style)
 end
 
 
--- -- a lesson ----------------------------------------------------------------------
+-- -- a lesson ----------------------------------------------------------------
 
 
 ---The title, and what the lesson stands on.

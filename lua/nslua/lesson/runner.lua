@@ -16,7 +16,7 @@ runner.FAILED, runner.USAGE, runner.CANNOT, runner.INTERRUPTED = 1, 2, 77, 130
 local TYPES = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
 
 
--- -- before the stage -----------------------------------------------------------
+-- -- before the stage --------------------------------------------------------
 
 -- Why this machine cannot run the lesson, as far as it is seen at once; what
 -- the kernel refuses is told when it does.
@@ -56,7 +56,7 @@ local function facts_of(root)
 end
 
 
--- -- on the stage --------------------------------------------------------------------
+-- -- on the stage ------------------------------------------------------------
 
 local function write_down(record, value)
   record:write(string.pack("<s8", (wire.encode({ value, n = 1 }, "result"))))
@@ -111,7 +111,7 @@ local function on_stage(lesson, host, root, reporter, record)
 end
 
 
--- -- one lesson --------------------------------------------------------------------------
+-- -- one lesson --------------------------------------------------------------
 
 local function sum_up(results, started)
   local sum = { claims = 0, failed = 0, steps = #results, where = {}, seconds = ns.clock() - started }

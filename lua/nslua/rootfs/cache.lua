@@ -115,7 +115,7 @@ function cache.use(path)
 end
 
 
--- -- what is being made ---------------------------------------------------------
+-- -- what is being made ------------------------------------------------------
 
 -- The lock is the folder's own; it is held by every process that has a copy
 -- of the descriptor, so it ends with the last of them.
@@ -169,7 +169,7 @@ function cache.publish(temporary, name)
 end
 
 
--- -- which source is which digest --------------------------------------------------
+-- -- which source is which digest --------------------------------------------
 
 ---A short name for a text (FNV-1a); nothing depends on its being hard to hit.
 ---@param text string
@@ -223,7 +223,7 @@ function cache.recall(source)
 end
 
 
--- -- what is known of a root ----------------------------------------------------------
+-- -- what is known of a root -------------------------------------------------
 
 ---Writes facts beside the tree. @param facts table<string, string|number>
 function cache.describe(path, facts)

@@ -20,7 +20,7 @@ local STATUS = {
 }
 
 
--- -- words ------------------------------------------------------------------------
+-- -- words -------------------------------------------------------------------
 
 ---A URL without what must not be shown.
 function download.shown(url)
@@ -61,7 +61,7 @@ local function sentence(kind, text, answer, url)
 end
 
 
--- -- the part that is kept ------------------------------------------------------------
+-- -- the part that is kept ---------------------------------------------------
 -- part: { fd = Fd of the locked file, path =, check = "etag" or "modified" that
 -- the server gave, from the file beside it }
 
@@ -120,7 +120,7 @@ local function feed_part(part, size, push)
 end
 
 
--- -- one download -------------------------------------------------------------------------
+-- -- one download ------------------------------------------------------------
 
 -- What the callbacks of one download share.
 local function new_transfer(spec, push, ring)

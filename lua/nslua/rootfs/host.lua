@@ -46,7 +46,7 @@ local function interpreter(path)
 end
 
 
--- -- static busybox --------------------------------------------------------------------
+-- -- static busybox ----------------------------------------------------------
 
 local function find_busybox()
   for dir in ((os.getenv "PATH" or "") .. ":/bin:/usr/bin:/sbin:/usr/sbin"):gmatch "[^:]+" do
@@ -94,7 +94,7 @@ function host.busybox()
 end
 
 
--- -- the host's own programs ----------------------------------------------------------------
+-- -- the host's own programs -------------------------------------------------
 
 local WHOLE = { "bin", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "sbin", "usr" }
 local OF_ETC = { "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime",
@@ -152,7 +152,7 @@ function host.programs()
 end
 
 
--- -- nslua itself -----------------------------------------------------------------------------
+-- -- nslua itself ------------------------------------------------------------
 
 -- The shared libraries of this process, as it found them.
 local function libraries()

@@ -18,7 +18,7 @@ local source = {}
 local PART_DAYS = 14 -- a part that nobody came back for is dropped then
 
 
--- -- what is there already ------------------------------------------------------------
+-- -- what is there already ---------------------------------------------------
 
 local function note_of(facts)
   local notes = {}
@@ -45,7 +45,7 @@ function source.cached(digest, standing, label)
 end
 
 
--- -- in the job -----------------------------------------------------------------------------
+-- -- in the job --------------------------------------------------------------
 
 local function words_of(spec, result)
   local words = { ("%s: %s"):format(spec.name, progress.size(result.size)) }
@@ -119,7 +119,7 @@ local function work(spec)
 end
 
 
--- -- sources ------------------------------------------------------------------------------------
+-- -- sources -----------------------------------------------------------------
 
 local function spec_for(name, opts)
   return { name = name, sha256 = opts.sha256, quiet = opts.quiet, timeout = opts.timeout,

@@ -19,7 +19,7 @@ local WINDOW, ROOM = 128 << 20, 24 << 20
 unpack.limits = { max_bytes = 64 * GIB, max_entries = 4000000, max_ratio = 300 }
 
 
--- -- the child that reads ----------------------------------------------------------
+-- -- the child that reads ----------------------------------------------------
 
 local function read_file(file, push)
   while true do
@@ -71,7 +71,7 @@ local function read(ring, spec)
 end
 
 
--- -- the child that writes ----------------------------------------------------------
+-- -- the child that writes ---------------------------------------------------
 
 -- What this process has, and what a decompressor may need: a window of 128 MiB.
 local function memory_limit()
@@ -126,7 +126,7 @@ local function start_writer(ring, spec)
 end
 
 
--- -- both ------------------------------------------------------------------------------
+-- -- both --------------------------------------------------------------------
 
 local function outcome(child, said, prefix, who)
   if said ~= "" then return said end
