@@ -145,13 +145,13 @@ build:
 again = @$(MAKE) --no-print-directory
 
 run:
-	@.ci/deps build
+	@.ci/deps build run
 	$(again) all
 	@if [ -t 0 ] && [ -t 1 ]; then ./nslua scripts/pid.lua; \
 	  else ./nslua --batch scripts/pid.lua; fi
 
 test:
-	@.ci/deps build test
+	@.ci/deps build run test
 	$(again) all
 	@.ci/test $(SPEC)
 
@@ -161,16 +161,16 @@ lint:
 	@.ci/lint
 
 check:
-	@.ci/deps build test check
+	@.ci/deps build run test check
 	@.ci/check $(SPEC)
 
 bench:
-	@.ci/deps build test bench
+	@.ci/deps build run test bench
 	$(again) all
 	@.ci/bench $(BENCH)
 
 deps:
-	@.ci/deps build test
+	@.ci/deps build run test
 
 install: all
 	@.ci/install '$(DESTDIR)' '$(PREFIX)' '$(LUA_PC)'
