@@ -164,6 +164,7 @@ typedef struct lib_Proc {
   bool bound;    /* ends with its handle, when collected too (boxes) */
   int state;     /* LIB_RUNNING ... */
   int code;      /* exit code or signal */
+  int told, told_code; /* the same of a program, as its reaper tells it */
 } lib_Proc;
 
 typedef struct lib_Mount {

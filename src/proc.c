@@ -35,25 +35,36 @@ static int push_outcome(lua_State *L, int state, int code) {
   return 3;
 }
 
-/* A reaper tells what became of its program before it goes itself. */
-static void read_report(lib_Proc *proc) {
+static void close_report(lib_Proc *proc) {
+  if (proc->report_fd >= 0)
+    close(proc->report_fd);
+  proc->report_fd = -1;
+}
+
+/* A reaper tells what became of its program before it goes itself. True when
+   it is about to go: it has told, or its end of the pipe is closed. */
+static bool hear_reaper(lib_Proc *proc) {
   Report r;
-  while (proc->report_fd >= 0 &&
-         read(proc->report_fd, &r, sizeof r) == (ssize_t)sizeof r) {
-    if (r.kind == REPORT_EXITED || r.kind == REPORT_SIGNALED) {
-      proc->state = r.kind == REPORT_EXITED ? LIB_EXITED : LIB_SIGNALED;
-      proc->code = r.value;
-    }
+  if (read(proc->report_fd, &r, sizeof r) != (ssize_t)sizeof r) {
+    close_report(proc);
+    return true;
   }
+  if (r.kind != REPORT_EXITED && r.kind != REPORT_SIGNALED)
+    return false;
+  proc->told = r.kind == REPORT_EXITED ? LIB_EXITED : LIB_SIGNALED;
+  proc->told_code = r.value;
+  return true;
 }
 
 static void record_end(lib_Proc *proc, const siginfo_t *info) {
   proc->state = info->si_code == CLD_EXITED ? LIB_EXITED : LIB_SIGNALED;
   proc->code = info->si_status;
-  read_report(proc);
-  if (proc->report_fd >= 0)
-    close(proc->report_fd);
-  proc->report_fd = -1;
+  while (proc->report_fd >= 0)
+    hear_reaper(proc);
+  if (proc->told != LIB_RUNNING) {
+    proc->state = proc->told;
+    proc->code = proc->told_code;
+  }
   lib_close(&proc->h); /* there is nobody left to ask */
 }
 
@@ -80,23 +91,34 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Waits until fd is readable: 1, or 0 after `ms` (-1: no limit). Short slices
-   let Ctrl-C through even when it came just before the poll. */
-static int wait_readable(lua_State *L, int fd, int ms) {
+/* Waits for the end of a process: false after `ms` (-1: no limit). Short
+   slices let Ctrl-C through even when it came just before the poll. The init
+   of a box is not gone before what we started in there is reaped by us. */
+static bool wait_end(lua_State *L, lib_Proc *proc, int ms) {
   double end = ms < 0 ? 0 : now() + ms / 1000.0;
-  for (;;) {
-    double left = ms < 0 ? 500 : (end - now()) * 1000;
-    struct pollfd p = {fd, POLLIN, 0};
-    int slice = left > 500 ? 500 : left < 0 ? 0 : (int)left + (left > 0);
-    int n = poll(&p, 1, slice);
-    if (n > 0)
-      return 1;
+  bool ours = proc->owned && lib_mine(&proc->h);
+  int most = ours && proc->bound && proc->report_fd < 0 ? 50 : 500;
+  while (proc->state == LIB_RUNNING) {
+    double left = ms < 0 ? most : (end - now()) * 1000;
+    struct pollfd p[2] = {{proc->h.fd, POLLIN, 0},
+                          {ours ? proc->report_fd : -1, POLLIN, 0}};
+    int slice = left > most ? most : left < 0 ? 0 : (int)left + (left > 0);
+    int n = poll(p, 2, slice);
     if (n == -1 && errno != EINTR)
-      lib_check(L, -1, "poll", "d", fd);
+      lib_check(L, -1, "poll", "d", proc->h.fd);
+    if (n > 0 && p[0].revents != 0)
+      return true;
+    if (n > 0 && hear_reaper(proc))
+      most = 1;
+    if (most < 500) {
+      lib_reap_others(L);
+      most = most < 25 ? most * 2 : 50;
+    }
     if (n == 0 && ms >= 0 && now() >= end)
-      return 0;
+      return proc->state != LIB_RUNNING;
     lib_interrupt_point(L);
   }
+  return true;
 }
 
 /* The end of a process that is not our child: only that it ended. */
@@ -113,11 +135,13 @@ static int proc_wait(lua_State *L) {
   if (proc->state == LIB_RUNNING) {
     if (proc->h.fd < 0)
       luaL_argerror(L, 1, "the handle is closed");
-    if (!wait_readable(L, proc->h.fd, ms)) {
+    if (!wait_end(L, proc, ms)) {
       luaL_pushfail(L);
       lua_pushliteral(L, "timeout");
       return 2;
     }
+  }
+  if (proc->state == LIB_RUNNING) {
     int ended = proc->owned && lib_mine(&proc->h) ? lib_reap(proc, 0)
                                                   : foreign_end(proc);
     lib_check(L, ended, "waitid", "d", (int)proc->pid);
@@ -218,9 +242,7 @@ static void end_proc(lua_State *L, lib_Proc *proc, bool kill_it) {
       lib_orphan(L, proc->pid);
     }
   }
-  if (proc->report_fd >= 0)
-    close(proc->report_fd);
-  proc->report_fd = -1;
+  close_report(proc);
   lib_close(&proc->h);
 }
 
