@@ -190,8 +190,8 @@ describe("ns.box", function()
     with_box({ "mnt", "uts", hostname = "seen" }, function(b)
       assert.equal("1\n", (b:read "ls /proc | grep -x 1"))
       b:sh "mount -t tmpfs none /tmp"
-      for _, m in ipairs(ns.mounts()) do assert.is_false(m.target == "/tmp" and m.type == "tmpfs" and m.source == "none") end
-      for _, m in ipairs(b:mounts()) do assert.is_nil(m.shared) end
+      for _, m in ipairs(ns.mounts()) do assert.is_false(m.mountpoint == "/tmp" and m.source == "none") end
+      for _, m in ipairs(b:mounts()) do assert.equal("private", m.propagation) end
       assert.equal("seen", b:hostname())
       assert.equal(b.pid, b:pids()[1])
       assert.equal(1, b:pids()[2])
