@@ -139,7 +139,7 @@ describe("ns.box", function()
       local pid
       pcall(function() local b <close> = ns.box { "uts" } pid = b.pid error "out" end)
       assert.is_false(alive(pid))
-      for _ = 1, 1 do local b <close> = ns.box { "uts" } pid = b.pid break end
+      for i = 1, 2 do local b <close> = ns.box { "uts" } pid = b.pid if i == 1 then break end end
       assert.is_false(alive(pid))
       pid = ns.box { "uts" }.pid
       collectgarbage() collectgarbage()

@@ -256,7 +256,7 @@ end
 -- there is the `pending` that takes a reason. (busted loads the module anew
 -- for every file.)
 local function spec_environment()
-  local level, info = 2, nil
+  local level, info = 2
   repeat
     level = level + 1
     info = debug.getinfo(level, "fS")

@@ -107,7 +107,7 @@ static long enter_time(void) {
    that a program of an ordinary uid keeps what it was given. */
 static long keep_capabilities(unsigned long keep) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct data[2];
+  struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
   long result = RAW2(SYS_capget, &header, data);
   if (result < 0)
     return result;

@@ -36,8 +36,8 @@ enum {
 
 /* What each kind of step is called in Lua and in errors, and what stands
    behind its name in the Lua table: s string, S string or false, d integer,
-   o mode, i slot, w mount flags, u umount flags, n namespace types, g list of gids,
-   f descriptor. */
+   o mode, i slot, w mount flags, u umount flags, n namespace types, g list of
+   gids, f descriptor. */
 static const struct {
   const char *name;
   const char *call;

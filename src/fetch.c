@@ -88,7 +88,7 @@ static void keep(Text *text, const char *value, size_t n) {
 
 /* "bytes 100-199/200": where the part begins */
 static void keep_range(Transfer *t, const char *value, size_t n) {
-  Text text;
+  Text text = {""};
   char *end;
   keep(&text, value, n);
   if (strncmp(text.s, "bytes ", 6) != 0 || text.s[6] < '0' ||

@@ -48,8 +48,8 @@ local function inside(target, opts, child, res)
 end
 
 -- A box keeps what it started, so that a dropped handle ends nothing.
-local function remember(proc, child)
-  local spawned = sys.fields(proc).spawned
+local function remember(place, child)
+  local spawned = sys.fields(place).spawned
   if not spawned then return child end
   for i = #spawned, 1, -1 do
     if not spawned[i].running then table.remove(spawned, i) end

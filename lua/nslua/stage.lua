@@ -250,7 +250,8 @@ end
 
 ---Runs fn in a throw-away host and gives back what it returned. A machine that
 ---cannot make one says why on standard error: 77. Ctrl-C: 130.
----@param opts { net: boolean?, uid0: boolean?, keep: string[]? }  uid0: real root, no user namespace; keep: folders that stay visible, read-only
+---@param opts { net: boolean?, uid0: boolean?, keep: string[]? }
+---  uid0: real root, no user namespace; keep: folders that stay, read-only
 ---@param fn fun(host: nslua.Proc): integer  runs on the stage; host is another process there
 ---@return integer status
 function stage.run(opts, fn)

@@ -98,12 +98,11 @@ local function decode(bytes, at, fds)
     return fds[index], after
   end
   if tag ~= "{" then error("a broken message from another process", 0) end
-  local t, k, v = {}, nil, nil
+  local t = {}
   at = at + 1
   while bytes:sub(at, at) ~= "}" do
-    k, at = decode(bytes, at, fds)
-    v, at = decode(bytes, at, fds)
-    t[k] = v
+    local k, middle = decode(bytes, at, fds)
+    t[k], at = decode(bytes, middle, fds)
   end
   return t, at + 1
 end

@@ -118,7 +118,8 @@ int main(int argc, char **argv) {
   if (argc < 4)
     fail("usage", "times ROUNDS WARMUP [@] COMMAND... [-- COMMAND...]...");
   long rounds = strtol(argv[1], NULL, 10), warmup = strtol(argv[2], NULL, 10);
-  int n = parse(commands, argv + 3), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int n = parse(commands, argv + 3);
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int i = 0; i < n; i++)
     if (commands[i].asked)
       start_asked(&commands[i]);
