@@ -37,7 +37,7 @@ enum {
 /* What each kind of step is called in Lua and in errors, and what stands
    behind its name in the Lua table: s string, S string or false, d integer,
    o mode, i slot, w mount flags, u umount flags, n namespace types, g list of
-   gids, f descriptor. */
+   gids, f descriptor, k signal, q option of prctl. */
 static const struct {
   const char *name;
   const char *call;
@@ -50,7 +50,7 @@ static const struct {
   {"close_others", "close_range", OP_CLOSE_OTHERS, ""},
   {"creat", "open", OP_CREAT, "so"},
   {"ctty", "ioctl", OP_CTTY, ""},
-  {"deathsig", "prctl", OP_DEATHSIG, "d"},
+  {"deathsig", "prctl", OP_DEATHSIG, "k"},
   {"dup", "dup3", OP_DUP, "fd"},
   {"enter_time", "setns", OP_ENTER_TIME, ""},
   {"exec", "execve", OP_EXEC, ""},
@@ -64,7 +64,7 @@ static const struct {
   {"move_mount", "move_mount", OP_MOVE_MOUNT, "is"},
   {"open_tree", "open_tree", OP_OPEN_TREE, "sid"},
   {"pivot_root", "pivot_root", OP_PIVOT_ROOT, "ss"},
-  {"prctl", "prctl", OP_PRCTL, "ddd"},
+  {"prctl", "prctl", OP_PRCTL, "qd"},
   {"setdomainname", "setdomainname", OP_SETDOMAINNAME, "s"},
   {"setgroups", "setgroups", OP_SETGROUPS, "g"},
   {"sethostname", "sethostname", OP_SETHOSTNAME, "s"},
@@ -644,9 +644,43 @@ static void add_text(luaL_Buffer *B, const char *s) {
     lib_addquoted(B, s, strlen(s));
 }
 
+static const lib_Word prctl_options[] = {
+  {"dumpable", PR_SET_DUMPABLE, "PR_SET_DUMPABLE"},
+  {"keepcaps", PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS"},
+  {"no_new_privs", PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS"},
+  {NULL, 0, NULL},
+};
+
+/* What stands before the fields of a step, or in place of them. */
+static const char *fixed_words(Op op) {
+  switch ((int)op) {
+  case OP_CLOSE_OTHERS: return "3, ~0U, CLOSE_RANGE_CLOEXEC";
+  case OP_CTTY: return "0, TIOCSCTTY";
+  case OP_DEATHSIG: return "PR_SET_PDEATHSIG";
+  case OP_ENTER_TIME: return "time_for_children, CLONE_NEWTIME";
+  case OP_LO_UP: return "SIOCSIFFLAGS, lo, IFF_UP";
+  case OP_SIGNALS: return "SIG_SETMASK, [], NULL, 8";
+  default: return "";
+  }
+}
+
+/* The word for exactly this number: a signal or an option is no set of bits. */
+static void add_name(luaL_Buffer *B, unsigned long n, const lib_Word *set) {
+  while (set->word != NULL && set->bits != n)
+    set++;
+  if (set->word != NULL)
+    luaL_addstring(B, set->name);
+  else
+    lib_addflags(B, n, set);
+}
+
 static void add_number(luaL_Buffer *B, char letter, long n) {
   char text[32];
-  if (letter == 'w')
+  if (letter == 'k')
+    add_name(B, (unsigned long)n, lib_signals);
+  else if (letter == 'q')
+    add_name(B, (unsigned long)n, prctl_options);
+  else if (letter == 'w')
     lib_addflags(B, (unsigned long)n, lib_mountflags);
   else if (letter == 'u')
     lib_addflags(B, (unsigned long)n, lib_umountflags);
@@ -661,13 +695,15 @@ static void add_number(luaL_Buffer *B, char letter, long n) {
 /* Pushes the arguments of a step as strace would show them. */
 static const char *push_step(Call *call, const Step *step) {
   const char *fields = step_kinds[kind_by_op(step->op)].fields;
+  const char *words = fixed_words(step->op);
   int ns = 0, nn = 0;
   luaL_Buffer B;
   luaL_buffinit(call->L, &B);
+  luaL_addstring(&B, words);
   if (step->op == OP_EXEC)
     add_text(&B, call->plan.argv[0]);
   for (int i = 0; fields[i] != '\0'; i++) {
-    if (i > 0)
+    if (i > 0 || *words != '\0')
       luaL_addstring(&B, ", ");
     if (fields[i] == 's' || fields[i] == 'S')
       add_text(&B, step->s[ns++]);
