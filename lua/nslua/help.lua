@@ -195,7 +195,10 @@ local function read_all()
   for _, names in pairs(sys.lazy.methods) do want(names) end
   for _, module in ipairs(sys.lazy.documented) do modules[module] = true end
   for module in pairs(modules) do
-    read_file(result, "lua/" .. module:gsub("%.", "/") .. ".lua", module)
+    local path = "lua/" .. module:gsub("%.", "/")
+    local file = path .. ".lua"
+    if not sys.embedded(file) then file = path .. "/init.lua" end
+    read_file(result, file, module)
   end
   index = result
   return result
