@@ -45,15 +45,6 @@ local function worse(a, b)
   return (ORDER[a] or 3) >= (ORDER[b] or 3) and a or b
 end
 
-local function complain(text)
-  io.stdout:flush()
-  if debug.getmetatable(text) == lesson.mistake then -- as a compiler says it
-    io.stderr:write(tostring(text), "\n")
-    return
-  end
-  io.stderr:write("nslua: ", (tostring(text):gsub("\n", "\nnslua: ")), "\n")
-end
-
 local function run_one(one, options, make)
   local reporter = make(options, #one.steps)
   local ok, status, outcome = pcall(runner.run, one, options, reporter)
@@ -63,7 +54,7 @@ local function run_one(one, options, make)
     end
     error(status, 0)
   end
-  if outcome.reason then complain(("%s: %s"):format(sys.clean(one.file), outcome.reason)) end
+  if outcome.reason then lesson.complain(("%s: %s"):format(sys.clean(one.file), outcome.reason)) end
   return status, outcome
 end
 
@@ -88,14 +79,14 @@ function batch.main(options, operands)
       if i > 1 and not format then io.write "\n\n" end
       status, outcome = run_one(one, options, make)
     else
-      complain(problem)
+      lesson.complain(problem)
     end
     all[i] = { lesson = one, name = one and one.id or operand, problem = problem, status = status,
       outcome = outcome or { results = {} } }
     worst = worse(worst, status)
     if status == runner.INTERRUPTED then break end
   end
-  if format then format.write(all) end
+  if format then io.write(format.format(all)) end
   return worst
 end
 

@@ -16,7 +16,7 @@ function metatable.__tostring(self)
 end
 
 
--- -- what an author wrote ----------------------------------------------------
+-- -- what an author wrote -----------------------------------------------------------
 
 -- All that is wrong, told like a compiler; `problems` keeps it for --lint.
 local mistake = {
@@ -149,7 +149,19 @@ function lesson.is(value)
 end
 
 
--- -- the command line --------------------------------------------------------
+---Says on standard error what is wrong: mistakes in a lesson as a compiler does.
+---@param problem any
+function lesson.complain(problem)
+  local said = tostring(problem)
+  if debug.getmetatable(problem) ~= mistake then
+    said = "nslua: " .. said:gsub("\n", "\nnslua: ")
+  end
+  io.stdout:flush()
+  io.stderr:write(said, "\n")
+end
+
+
+-- -- the command line ------------------------------------------------------------------
 
 local modes = {
   batch = "nslua.lesson.batch", list = "nslua.lesson.list", lint = "nslua.lesson.lint",

@@ -16,8 +16,8 @@ load_.course = {
 
 -- The text of a file, or of one that the program carries under that name or
 -- as the lesson of that id. Returns the text and the name of the chunk.
-local function find(name)
-  local file <close> = io.open(name, "rb")
+local function find(name, carried)
+  local file <close> = not carried and io.open(name, "rb") or nil
   local text = file and file:read "a"
   if text then return text, "@" .. name end
   local id = name:match "^[%w_-]+$"
@@ -29,11 +29,12 @@ end
 
 ---Loads a lesson from a file, or from the program itself by its id or path.
 ---@param name string
+---@param carried? boolean  look for no file
 ---@return nslua.Lesson? lesson
 ---@return string|table? problem  a message, or lesson.mistake
 ---@return integer? status  1: it is broken; 2: there is no such lesson
-function load_.file(name)
-  local text, chunk = find(name)
+function load_.file(name, carried)
+  local text, chunk = find(name, carried)
   if not text then return nil, ("there is no lesson %s"):format(sys.quote(name)), 2 end
   source.remember(chunk, text)
   local fn, message = load((text:gsub("^#[^\n]*", "")), chunk, "t")
@@ -51,12 +52,13 @@ end
 
 ---What an operand of the command line stands for.
 ---@param operand string|nslua.Lesson
+---@param carried? boolean  look for no file
 ---@return nslua.Lesson? lesson
 ---@return string|table? problem
 ---@return integer? status
-function load_.operand(operand)
+function load_.operand(operand, carried)
   if lesson.is(operand) then return operand end
-  return load_.file(operand)
+  return load_.file(operand, carried)
 end
 
 

@@ -5,6 +5,7 @@
 
 local sys = require "nslua.sys"
 local engine = require "nslua.lesson.engine"
+local needs = require "nslua.lesson.needs"
 local stage = require "nslua.stage"
 local wire = require "nslua.wire"
 local ns = require "nslua"
@@ -13,23 +14,8 @@ local runner = {}
 
 runner.FAILED, runner.USAGE, runner.CANNOT, runner.INTERRUPTED = 1, 2, 77, 130
 
-local TYPES = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
-
 
 -- -- before the stage --------------------------------------------------------
-
--- Why this machine cannot run the lesson, as far as it is seen at once; what
--- the kernel refuses is told when it does.
-local function missing(lesson)
-  if lesson.needs.uid0 and ns.geteuid() ~= 0 then
-    return "it needs real root: sudo nslua " .. sys.clean(lesson.file)
-  end
-  for _, word in ipairs(TYPES) do
-    if lesson.needs[word] and not ns.access("/proc/self/ns/" .. word) then
-      return ("this kernel has no %s namespaces"):format(word)
-    end
-  end
-end
 
 local function interrupted(err)
   return type(err) == "string" and err:find "interrupted!" ~= nil
@@ -143,7 +129,7 @@ end
 ---@return table outcome  results of the steps, reason when it could not run
 function runner.run(lesson, options, reporter)
   local started = ns.clock()
-  local reason = missing(lesson)
+  local reason = needs.missing(lesson)
   if reason then return runner.CANNOT, { results = {}, reason = reason } end
   local root, failed, why = get_root(lesson, options)
   if failed then return failed, { results = {}, reason = why } end

@@ -1,0 +1,58 @@
+-- SPDX-License-Identifier: MIT
+-- What a lesson needs, and whether this machine has it.
+
+local sys = require "nslua.sys"
+local ns = require "nslua"
+
+local needs = {}
+
+local TYPES = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
+local STAGE = { "mnt", "uts" }
+
+
+-- What is no ability of the machine: it is made, or it is there.
+local function is_made(word) return word == "rootfs" or word == "net-host" end
+
+local function why_not(word)
+  local ok, why = ns.can(word)
+  if not ok then return ("no %s: %s"):format(word, why or "the kernel refuses it") end
+end
+
+
+---Why this machine cannot run the lesson, as far as it is seen at once; what
+---else the kernel refuses is told when it does.
+---@param lesson nslua.Lesson
+---@return string? reason
+function needs.missing(lesson)
+  if lesson.needs.uid0 and ns.geteuid() ~= 0 then
+    return "it needs real root: sudo nslua " .. sys.clean(lesson.file)
+  end
+  for _, word in ipairs(TYPES) do
+    if lesson.needs[word] and not ns.access("/proc/self/ns/" .. word) then
+      return ("this kernel has no %s namespaces"):format(word)
+    end
+  end
+  for _, word in ipairs(lesson.needs) do
+    local reason = word:find "^cgroup%." and why_not(word)
+    if reason then return reason end
+  end
+end
+
+
+---The same with everything tried, as the doctor does: for a list.
+---@param lesson nslua.Lesson
+---@return string? reason
+function needs.reason(lesson)
+  local words = { table.unpack(STAGE) }
+  if not lesson.needs.uid0 then table.insert(words, 1, "user") end
+  for _, word in ipairs(lesson.needs) do
+    if not is_made(word) then words[#words + 1] = sys.nstype(word) or word end
+  end
+  for _, word in ipairs(words) do
+    local reason = why_not(word)
+    if reason then return reason end
+  end
+end
+
+
+return needs
