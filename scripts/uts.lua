@@ -76,14 +76,14 @@ return ns.lesson {
       program does, or the file in /proc. Whoever is born in there shares the parent's namespace.]],
     shell = "uname -n; cat /proc/sys/kernel/hostname        # in the box",
     run = function(t)
-      print(t.box:call(ns.gethostname))
-      print(t.box:call(first_line, "/proc/sys/kernel/hostname"))
+      t.told = t.box:call(ns.gethostname)
+      t.read = t.box:call(first_line, "/proc/sys/kernel/hostname")
+      print(t.told, t.read)
     end,
     check = {
-      ["uname(2) says box in there"] = function(t) return t.box:call(ns.uname).nodename == "box"
-      end,
-      ["out here it does not"] = function() return ns.uname().nodename ~= "box" end },
-    keep = { ["the host is called what it was"] = host_keeps_its_name },
+      ["uname(2) says box in there"] = function(t) return t.told == "box" end,
+      ["so does the file"] = function(t) return t.read == "box" end,
+      ["out here they do not"] = function() return ns.gethostname() ~= "box" end },
     hint = { "A namespace is inherited over fork(2)." } },
 
   { "The same with bare system calls",

@@ -20,10 +20,31 @@ local function closer(value)
   return type(meta) == "table" and rawget(meta, "__close")
 end
 
+local function is_box(value)
+  return getmetatable(value) == "nslua.Proc" and sys.fields(value).options ~= nil
+end
+
+-- For a proof: the host stands where boxes stood.
+local function host_instead(run, value)
+  if is_box(value) then
+    run.through_box = true
+    return run.fields.host
+  end
+  if type(value) ~= "table" or debug.getmetatable(value) then return value end
+  local hosts = {}
+  for key, one in pairs(value) do hosts[key] = host_instead(run, one) end
+  return hosts
+end
+
 -- A table that notes every handle that is put into it, in order.
-local function make_shared(fields, handles)
+local function make_shared(run)
+  local fields, handles = run.fields, run.handles
   return setmetatable({}, {
-    __index = fields,
+    __index = function(_, key)
+      local value = fields[key]
+      if run.on_host then return host_instead(run, value) end
+      return value
+    end,
     __newindex = function(_, key, value)
       if closer(value) then handles[#handles + 1] = value end
       fields[key] = value
@@ -146,7 +167,7 @@ local function judge_refusal(step, problem)
   if not problem then
     claim.why = "nothing was refused"
   elseif is_refusal(err) and err.name == step.expect then
-    claim.ok, claim.why = true, err.message
+    claim.ok, claim.why, claim.call = true, err.message, err.call
   else
     claim.why = tell(problem)
   end
@@ -231,34 +252,49 @@ function Run:caught_box(opts)
 end
 
 
+---Which claims of a step hold now.
+---@param step table
+---@param kind? "check"|"keep"
+---@return table<table, boolean> held
+function Run:held(step, kind)
+  local held = {}
+  for _, claim in ipairs(step.claims) do
+    if not kind or claim.kind == kind then held[claim] = (try_claim(self, claim)) end
+  end
+  return held
+end
+
+
+---Does what a step does, and nothing else.
+---@param step table
+---@return { err: any, traceback: string }? problem
+function Run:act(step)
+  if not step.act then return nil end
+  local ok, problem = catch(self, step.act, self.t)
+  return not ok and problem or nil
+end
+
+
 ---Runs a step: first the claims that must hold before it too, then the act,
 ---what is to be seen, and all claims.
 ---@param step table
 ---@return table result  ok, claims, output, view, problem, seconds ...
 function Run:step(step)
-  local before, result = {}, { index = step.index, id = step.id, title = step.title }
-  for _, claim in ipairs(step.claims) do
-    if claim.kind == "keep" then before[claim] = try_claim(self, claim) end
-  end
+  local result = { index = step.index, id = step.id, title = step.title, claims = {} }
+  local before = self:held(step, "keep")
   read_caught(self)
   local started = ns.clock()
-  local problem
-  if step.act then
-    local ok, err = catch(self, step.act, self.t)
-    problem = not ok and err or nil
-  end
+  local problem = self:act(step)
   result.view = show(self, step)
   result.output = read_caught(self)
   result.seconds = ns.clock() - started
-  local refusal = step.expect and judge_refusal(step, problem)
   if problem and not step.expect then
     result.problem, result.traceback = tell(problem), problem.traceback
-    result.claims = {}
   else
     ask(self, step, result)
     result.claims = judge(self, step, before)
   end
-  if refusal then table.insert(result.claims, 1, refusal) end
+  if step.expect then table.insert(result.claims, 1, judge_refusal(step, problem)) end
   result.ok = result.problem == nil
   for _, claim in ipairs(result.claims) do result.ok = result.ok and claim.ok end
   return result
@@ -280,9 +316,9 @@ end
 ---@param root? nslua.Rootfs
 ---@return table run
 function engine.start(lesson, host, root)
-  local fields, handles = { host = host, root = root }, {}
-  local run = setmetatable({ lesson = lesson, root = root, fields = fields, handles = handles,
-    t = make_shared(fields, handles)}, Run)
+  local run = setmetatable({ lesson = lesson, root = root, fields = { host = host, root = root },
+    handles = {} }, Run)
+  run.t = make_shared(run)
   if root then run.furniture = furnish(root) end
   start_catching(run)
   give_terminal(run)

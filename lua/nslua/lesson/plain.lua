@@ -152,7 +152,7 @@ end
 
 local function count_of(sum)
   if sum.claims == 0 then return "nothing was claimed" end
-  if sum.failed == 0 then return ("all %d claims held"):format(sum.claims) end
+  if sum.failed == 0 then return sum.claims == 1 and "its claim held" or ("all %d claims held"):format(sum.claims) end
   return ("%d of %d claims failed (%s)"):format(sum.failed, sum.claims, table.concat(sum.where, ", "))
 end
 
@@ -163,7 +163,7 @@ end
 ---@param status integer
 function plain.summary(lesson, sum, status)
   local all = sum.steps == #lesson.steps
-  local steps = all and ("%d steps"):format(sum.steps) or ("%d of %d steps"):format(sum.steps, #lesson.steps)
+  local steps = all and ("%d step%s"):format(sum.steps, sum.steps == 1 and "" or "s") or ("%d of %d steps"):format(sum.steps, #lesson.steps)
   local mark = status == 0 and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
   say()
   say(mark, " ", text.clean(lesson.id), ": ", status == 130 and "interrupted after " or "", steps, ", ",

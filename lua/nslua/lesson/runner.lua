@@ -21,8 +21,16 @@ local function interrupted(err)
   return type(err) == "string" and err:find "interrupted!" ~= nil
 end
 
--- The root that the lesson wants, from --rootfs or from what is at hand.
-local function get_root(lesson, options)
+---What comes before the stage: is the machine able, and is the root there,
+---from --rootfs or from what is at hand?
+---@param lesson nslua.Lesson
+---@param options table<string, any>
+---@return nslua.Rootfs? root
+---@return integer? status  when it cannot be done
+---@return string? reason
+function runner.prepare(lesson, options)
+  local reason = needs.missing(lesson)
+  if reason then return nil, runner.CANNOT, reason end
   if not lesson.needs.rootfs then return nil end
   local ok, root = pcall(ns.rootfs.get, options.rootfs, { network = false })
   if ok then return root end
@@ -31,6 +39,7 @@ local function get_root(lesson, options)
   return nil, not options.rootfs and runner.CANNOT or absent and runner.USAGE or runner.FAILED,
     tostring(root)
 end
+
 
 local function facts_of(root)
   local facts = {}
@@ -43,6 +52,14 @@ end
 
 
 -- -- on the stage ------------------------------------------------------------
+
+local function folders(lesson, root, options)
+  local keep = { os.getenv "NSLUA_DEV" }
+  if lesson.file:find "%.lua$" then keep[#keep + 1] = lesson.file end
+  if root then keep[#keep + 1] = root:path() end
+  if options.rootfs and ns.access(options.rootfs) then keep[#keep + 1] = options.rootfs end
+  return keep
+end
 
 local function write_down(record, value)
   record:write(string.pack("<s8", (wire.encode({ value, n = 1 }, "result"))))
@@ -71,6 +88,10 @@ end
 
 local function run_steps(run, reporter, record)
   local status = 0
+  if not reporter.wait then -- nobody is there to answer
+    local null <close> = ns.open "/dev/null"
+    null:dup2(0)
+  end
   for _, step in ipairs(run.lesson.steps) do
     reporter.before(step)
     local result = run:step(step)
@@ -85,15 +106,34 @@ local function run_steps(run, reporter, record)
   return status
 end
 
-local function on_stage(lesson, host, root, reporter, record)
-  if not reporter.wait then -- nobody is there to answer
-    local null <close> = ns.open "/dev/null"
-    null:dup2(0)
-  end
-  local run = engine.start(lesson, host, root)
-  local status = build(run) or run_steps(run, reporter, record)
-  run:close()
-  return status
+-- Runs fn on a stage of its own, with the lesson before its first step.
+local function on_stage(lesson, options, root, fn)
+  return stage.run({
+    uid0 = lesson.needs.uid0, net = lesson.needs.net and not lesson.needs["net-host"],
+    keep = folders(lesson, root, options),
+  }, function(host)
+    local run = engine.start(lesson, host, root)
+    local status = build(run) or fn(run)
+    run:close()
+    return status
+  end)
+end
+
+
+---Runs fn on a fresh stage and brings back what it found: for proofs.
+---@param lesson nslua.Lesson
+---@param options table<string, any>
+---@param root nslua.Rootfs?
+---@param fn fun(run: table): any  gets the lesson before its first step
+---@return integer status
+---@return any found
+function runner.try(lesson, options, root, fn)
+  local record <close> = ns.memfd "nslua-proof"
+  local status = on_stage(lesson, options, root, function(run)
+    write_down(record, fn(run))
+    return 0
+  end)
+  return status, read_record(record)[1]
 end
 
 
@@ -112,15 +152,6 @@ local function sum_up(results, started)
   return sum
 end
 
-local function folders(lesson, root, options)
-  local keep = { os.getenv "NSLUA_DEV" }
-  if lesson.file:find "%.lua$" then keep[#keep + 1] = lesson.file end
-  if root then keep[#keep + 1] = root:path() end
-  if options.rootfs and ns.access(options.rootfs) then keep[#keep + 1] = options.rootfs end
-  return keep
-end
-
-
 ---Runs a lesson on a stage of its own.
 ---@param lesson nslua.Lesson
 ---@param options table<string, any>  of the command line
@@ -129,18 +160,13 @@ end
 ---@return table outcome  results of the steps, reason when it could not run
 function runner.run(lesson, options, reporter)
   local started = ns.clock()
-  local reason = needs.missing(lesson)
-  if reason then return runner.CANNOT, { results = {}, reason = reason } end
-  local root, failed, why = get_root(lesson, options)
+  local root, failed, why = runner.prepare(lesson, options)
   if failed then return failed, { results = {}, reason = why } end
   local _ <close> = root
   reporter.title(lesson, facts_of(root))
   local record <close> = ns.memfd "nslua-results"
-  local status = stage.run({
-    uid0 = lesson.needs.uid0, net = lesson.needs.net and not lesson.needs["net-host"],
-    keep = folders(lesson, root, options),
-  }, function(host)
-    return on_stage(lesson, host, root, reporter, record)
+  local status = on_stage(lesson, options, root, function(run)
+    return run_steps(run, reporter, record)
   end)
   local outcome = { results = read_record(record) }
   outcome.sum = sum_up(outcome.results, started)
