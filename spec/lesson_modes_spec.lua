@@ -28,7 +28,7 @@ describe("lessons on the command line", function()
 
   local function stage_it(name, fn) return helpers.ns_it("user mnt uts", name, fn) end
 
-  -- -- list ---------------------------------------------------------------------
+  -- -- list -----------------------------------------------------------------
 
   it("lists the course in the order of learning", function()
     local out, err, status = helpers.nslua { "--list" }
@@ -53,7 +53,7 @@ describe("lessons on the command line", function()
     assert.truthy(err:find("no cgroup.nosuchthing", 1, true))
   end)
 
-  -- -- lint ---------------------------------------------------------------------
+  -- -- lint -----------------------------------------------------------------
 
   local function lint(text)
     local file = write(text)
@@ -102,12 +102,12 @@ describe("lessons on the command line", function()
   stage_it("finds a refusal that comes from somewhere else", function()
     local act = step [[run = function(t)
         %s
-        ns.setresuid(54321, 54321, 54321)
+        ns.mknod("/tmp/node", "char", "600", 1, 3)
       end,
-      expect = "EINVAL"]]
-    local out, status = lint(act:format "ns.setresgid(54321, 54321, 54321)")
+      expect = "EPERM"]]
+    local out, status = lint(act:format 'ns.mount("proc", "/tmp", "proc")')
     assert.equal(1, status)
-    assert.truthy(out:find("EINVAL comes without the call of setresgid too: something else is refused", 1, true))
+    assert.truthy(out:find("EPERM comes without the call of mount too: something else is refused", 1, true))
     out, status = lint(act:format "")
     assert.equal(0, status, out)
   end)
@@ -120,7 +120,7 @@ describe("lessons on the command line", function()
     assert.truthy(out:find('lesson.lua:6: step 1 (Step): "no" does not hold: because\n', 1, true))
   end)
 
-  -- -- new ----------------------------------------------------------------------
+  -- -- new ------------------------------------------------------------------
 
   stage_it("writes a lesson that has nothing to complain of, and never over another", function()
     local file = dir .. "/my new-lesson.lua"
@@ -136,7 +136,7 @@ describe("lessons on the command line", function()
     assert.truthy(err:find "is there already: it stays as it is")
   end)
 
-  -- -- formats -------------------------------------------------------------------
+  -- -- formats --------------------------------------------------------------
 
   local mixed = step [[run = function(t) t.x = 1 end,
     check = { ["good"] = function(t) return t.x end,

@@ -12,7 +12,7 @@ local ns = require "nslua"
 local batch = {}
 
 
--- -- who reports -------------------------------------------------------------
+-- -- who reports ------------------------------------------------------------
 
 local function nothing() end
 
@@ -34,7 +34,7 @@ local function by_hand(options, count)
 end
 
 
--- -- many lessons ------------------------------------------------------------
+-- -- many lessons -----------------------------------------------------------
 
 local formats = { tap = "nslua.lesson.tap", json = "nslua.lesson.results" }
 

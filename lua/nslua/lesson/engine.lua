@@ -13,7 +13,7 @@ local engine = {}
 local MOST_OUTPUT = 1 << 16 -- bytes of one step that are kept
 
 
--- -- t, which the steps share ------------------------------------------------
+-- -- t, which the steps share -----------------------------------------------
 
 local function closer(value)
   local meta = debug.getmetatable(value)
@@ -24,9 +24,10 @@ local function is_box(value)
   return getmetatable(value) == "nslua.Proc" and sys.fields(value).options ~= nil
 end
 
--- For a proof: the host stands where boxes stood.
+-- For a proof: the host stands where boxes stood, but for those that the step
+-- makes itself, which run.on_host notes.
 local function host_instead(run, value)
-  if is_box(value) then
+  if is_box(value) and not run.on_host[value] then
     run.through_box = true
     return run.fields.host
   end
@@ -47,6 +48,7 @@ local function make_shared(run)
     end,
     __newindex = function(_, key, value)
       if closer(value) then handles[#handles + 1] = value end
+      if run.on_host and is_box(value) then run.on_host[value] = true end
       fields[key] = value
     end,
     __pairs = function() return next, fields, nil end,
@@ -61,7 +63,7 @@ local function close_all(handles)
 end
 
 
--- -- what is printed ---------------------------------------------------------
+-- -- what is printed --------------------------------------------------------
 
 -- One file catches all that the lesson prints: boxes keep it as their standard
 -- output as long as they live. What was read is told by `at`.
@@ -122,7 +124,7 @@ local function read_caught(run)
 end
 
 
--- -- acts and claims ---------------------------------------------------------
+-- -- acts and claims --------------------------------------------------------
 
 -- Frames of ours say nothing to a learner.
 local function tell(problem)
@@ -211,7 +213,7 @@ local function furnish(root)
 end
 
 
--- -- a run -------------------------------------------------------------------
+-- -- a run ------------------------------------------------------------------
 
 local Run = {}
 Run.__index = Run

@@ -16,7 +16,7 @@ function metatable.__tostring(self)
 end
 
 
--- -- what an author wrote -----------------------------------------------------------
+-- -- what an author wrote ---------------------------------------------------
 
 -- All that is wrong, told like a compiler; `problems` keeps it for --lint.
 local mistake = {
@@ -161,7 +161,7 @@ function lesson.complain(problem)
 end
 
 
--- -- the command line ------------------------------------------------------------------
+-- -- the command line -------------------------------------------------------
 
 local modes = {
   batch = "nslua.lesson.batch", list = "nslua.lesson.list", lint = "nslua.lesson.lint",

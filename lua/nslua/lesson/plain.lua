@@ -18,7 +18,7 @@ local function say(...)
 end
 
 
--- -- lines -------------------------------------------------------------------
+-- -- lines ------------------------------------------------------------------
 
 -- Words of a paragraph in lines of at most `room` cells.
 local function fill(paragraph, room)
@@ -49,12 +49,28 @@ local function paragraphs(long, indent)
   end
 end
 
+-- A line that is too long, in pieces; parted at spaces where there are some.
+local function fold(line, room)
+  local pieces = {}
+  while text.width(line) > room do
+    local head = text.cut(line, room, "")
+    local space = head:match "^.*%S()%s+%S*$"
+    if space and space > room // 2 then head = line:sub(1, space - 1) end
+    pieces[#pieces + 1] = head
+    line = "  " .. line:sub(#head + 1):gsub("^%s+", "")
+  end
+  pieces[#pieces + 1] = line
+  return pieces
+end
+
 -- Lines as they are; tabs become spaces, what could move the cursor is shown.
-local function verbatim(block, indent)
-  for line in (block:gsub("%s+$", "") .. "\n"):gmatch "([^\n]*)\n" do
+local function verbatim(long, indent)
+  for line in (long:gsub("%s+$", "") .. "\n"):gmatch "([^\n]*)\n" do
     line = line:gsub("\r$", "")
     line = line:gsub("([^\t]*)\t", function(s) return s .. (" "):rep(8 - text.width(s) % 8) end)
-    say(line == "" and "" or indent .. text.clean(line))
+    for _, piece in ipairs(fold(text.clean(line), width() - #indent)) do
+      say(piece == "" and "" or indent .. piece)
+    end
   end
 end
 
@@ -71,7 +87,7 @@ local function both_ends(left, right, style)
 end
 
 
--- -- a lesson ----------------------------------------------------------------
+-- -- a lesson ---------------------------------------------------------------
 
 
 ---The title, and what the lesson stands on.

@@ -9,7 +9,7 @@ local ns = require "nslua"
 local proof = {}
 
 
--- -- what is played --------------------------------------------------------------
+-- -- what is played ---------------------------------------------------------
 
 local function play_all(run)
   local results = {}
@@ -38,9 +38,9 @@ local function play_without(step)
   return function(run)
     play_until(run, step.index - 1)
     local found = { without = by_text(run:held(step)) }
-    run.on_host = true
+    run.on_host = {}
     found.failed = run:act(step) ~= nil
-    run.on_host = false
+    run.on_host = nil
     found.through = run.through_box or false
     found.on_host = by_text(run:held(step, "keep"))
     return found
@@ -59,7 +59,7 @@ local function play_left_out(step, call)
 end
 
 
--- -- what is made of it -------------------------------------------------------------
+-- -- what is made of it -----------------------------------------------------
 
 local function add(findings, line, step, fmt, ...)
   findings[#findings + 1] = { line = line,

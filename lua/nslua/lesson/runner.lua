@@ -15,7 +15,7 @@ local runner = {}
 runner.FAILED, runner.USAGE, runner.CANNOT, runner.INTERRUPTED = 1, 2, 77, 130
 
 
--- -- before the stage --------------------------------------------------------
+-- -- before the stage -------------------------------------------------------
 
 local function interrupted(err)
   return type(err) == "string" and err:find "interrupted!" ~= nil
@@ -51,7 +51,7 @@ local function facts_of(root)
 end
 
 
--- -- on the stage ------------------------------------------------------------
+-- -- on the stage -----------------------------------------------------------
 
 local function folders(lesson, root, options)
   local keep = { os.getenv "NSLUA_DEV" }
@@ -137,7 +137,7 @@ function runner.try(lesson, options, root, fn)
 end
 
 
--- -- one lesson --------------------------------------------------------------
+-- -- one lesson -------------------------------------------------------------
 
 local function sum_up(results, started)
   local sum = { claims = 0, failed = 0, steps = #results, where = {}, seconds = ns.clock() - started }

@@ -14,7 +14,7 @@ schema.views = { "hostname", "ids", "mounts", "namespaces", "ps" }
 local NEEDS = { "rootfs", "net-host", "uid0", "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
 
 
--- -- telling -----------------------------------------------------------------
+-- -- telling ----------------------------------------------------------------
 
 -- Collects what is wrong; `where` is said in front: "step 2 (Title)".
 local function add(report, entry, fmt, ...)
@@ -48,7 +48,7 @@ local function at(report, key)
 end
 
 
--- -- kinds of values ---------------------------------------------------------
+-- -- kinds of values --------------------------------------------------------
 
 local kinds = {}
 
@@ -177,7 +177,7 @@ function kinds.format(report, key, value)
 end
 
 
--- -- tables ------------------------------------------------------------------
+-- -- tables -----------------------------------------------------------------
 
 local LESSON = {
   id = "id", title = "text", needs = "needs", box = "box", boxes = "boxes", done = "text",

@@ -8,7 +8,7 @@ local sys = require "nslua.sys"
 local source = {}
 
 
--- -- words -------------------------------------------------------------------
+-- -- words ------------------------------------------------------------------
 
 -- A string, a comment, a word, or one character: returns its kind and end.
 local function scan(text, at)
@@ -81,7 +81,7 @@ local function closing(tokens, i)
 end
 
 
--- -- table constructors ------------------------------------------------------
+-- -- table constructors -----------------------------------------------------
 
 local function is_sign(token, text)
   return token ~= nil and token.kind == "sign" and token.text == text
@@ -163,7 +163,7 @@ function source.call_shape(tokens, name, line)
 end
 
 
--- -- chunks ------------------------------------------------------------------
+-- -- chunks -----------------------------------------------------------------
 
 local known = {} -- chunk name -> { text =, tokens = }, or false
 
@@ -196,7 +196,7 @@ function source.chunk(chunk)
 end
 
 
--- -- functions ---------------------------------------------------------------
+-- -- functions --------------------------------------------------------------
 
 ---The functions that begin on a line, those inside another of them left out.
 ---@param tokens table[]
