@@ -211,3 +211,14 @@ describe("asking why", function()
     assert.equal("true\n", out)
   end)
 end)
+
+
+describe("a long error", function()
+  it("is shown whole: its text grows while it is put together", function()
+    for _, length in ipairs { 900, 1000, 1100, 4000 } do
+      local ok, err = pcall(ns.readlink, "/" .. ("x"):rep(length))
+      assert.is_false(ok)
+      assert.truthy(tostring(err):find(("x"):rep(length), 1, true))
+    end
+  end)
+end)

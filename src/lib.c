@@ -290,14 +290,17 @@ static int error_index(lua_State *L) {
   return 1;
 }
 
+/* A buffer may hold no value of ours above it while it grows: the field is
+   looked at, then fetched again. */
 static void add_field(lua_State *L, luaL_Buffer *B, const char *label,
                       const char *field) {
-  if (lua_getfield(L, 1, field) == LUA_TSTRING && lua_rawlen(L, -1) > 0) {
-    luaL_addstring(B, label);
-    luaL_addvalue(B);
-  } else {
-    lua_pop(L, 1);
-  }
+  bool has = lua_getfield(L, 1, field) == LUA_TSTRING && lua_rawlen(L, -1) > 0;
+  lua_pop(L, 1);
+  if (!has)
+    return;
+  luaL_addstring(B, label);
+  lua_getfield(L, 1, field);
+  luaL_addvalue(B);
 }
 
 static int error_tostring(lua_State *L) {

@@ -109,6 +109,9 @@ end
 ---@param indent? integer  spaces for each level; nil is one line
 ---@return string
 function methods:json(indent)
+  if indent ~= nil and (math.type(indent) ~= "integer" or indent < 0) then
+    sys.raise("bad argument #1 to 'json' (a number of spaces expected)")
+  end
   local rows = table.move(self, 1, #self, 1, {})
   return require "nslua.json".encode(rows, indent)
 end
