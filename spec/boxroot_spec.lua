@@ -68,7 +68,7 @@ describe("a box with a root", function()
         assert.equal("proc", seen["/proc"])
         assert.equal("tmpfs", seen["/dev"])
         assert.equal("devpts", seen["/dev/pts"])
-        for target in pairs(seen) do assert.is_true(target == "/" or target:find "^/proc" or target:find "^/dev" ~= nil) end
+        for target in pairs(seen) do assert.is_truthy(target == "/" or target:find "^/proc" or target:find "^/dev") end
         assert.equal("1\n", (b:read "ls /proc | grep -x 1"))
         for _, node in ipairs { "null", "zero", "full", "random", "urandom", "tty" } do
           assert.equal("char", b:call(function() return ns.stat("/dev/" .. node).type end))
