@@ -27,6 +27,7 @@ end
 -- An error as a table that can travel: the object's fields or its text.
 local function portrait(err)
   local trace = debug.traceback("", 2):gsub("^%s+", "")
+    :gsub("\n%s*%[C%]: in function 'xpcall'.*", "") -- from there on it is ours
   if getmetatable(err) == sys.error_type then
     local fields = { object = true, traceback = trace, why = err.why,
       fix = err.fix, hint = err.hint }
@@ -45,29 +46,34 @@ local function portrait(err)
   return { text = err, traceback = trace }
 end
 
+-- Bytes and descriptors, or nil and why the values cannot leave.
+local function pack_values(...)
+  local ok, bytes, fds = pcall(wire.encode, table.pack(...), "result")
+  if not ok then return nil, { text = bytes, traceback = "" } end
+  if #fds > MOST_FDS then
+    return nil, { text = "result holds too many descriptors", traceback = "" }
+  end
+  return "v" .. bytes, fds
+end
+
+local function pack_error(err)
+  local ok, bytes = pcall(wire.encode, { err, n = 1 }, "error")
+  if not ok then -- a table that cannot travel: its text can
+    local text = { text = tostring(err.value), traceback = err.traceback }
+    bytes = wire.encode({ text, n = 1 }, "error")
+  end
+  return "e" .. bytes, {}
+end
+
+local function pack(ok, ...)
+  if not ok then return pack_error(...) end
+  local bytes, fds = pack_values(...)
+  if bytes then return bytes, fds end
+  return pack_error(fds)
+end
+
 local function work(socket, fn, ...)
-  local results = table.pack(xpcall(fn, portrait, ...))
-  local bytes, fds
-  if results[1] then
-    table.remove(results, 1)
-    results.n = results.n - 1
-    local ok, a, b = pcall(wire.encode, results, "result")
-    if ok then
-      bytes, fds = "v" .. a, b
-      if #fds > MOST_FDS then
-        results, ok, a = nil, false, "result holds too many descriptors"
-      end
-    end
-    if not ok then results = { false, { text = a, traceback = "" }, n = 2 } end
-  end
-  if not bytes or not results then
-    local ok, text = pcall(wire.encode, { results[2], n = 1 }, "error")
-    if not ok then
-      text = wire.encode({ { text = tostring(text) }, n = 1 }, "error")
-    end
-    bytes, fds = "e" .. text, {}
-  end
-  send_all(socket, bytes, fds)
+  send_all(socket, pack(xpcall(fn, portrait, ...)))
   return 0
 end
 
