@@ -181,6 +181,12 @@ describe("ns", function()
       end)
     end)
 
+    it("is found by its number, as long as a process is in it", function()
+      local uts = ns.of(nil, "uts")
+      assert.is_true(ns.of(uts.inode) == uts)
+      assert.equal("ENOENT", select(2, pcall(ns.of, 2 ^ 40 | 0)).name)
+    end)
+
     it("has an id that is never used again", function()
       local uts = ns.of(nil, "uts")
       if not uts.id then return helpers.absent("ns.id", "NS_GET_ID is of Linux 6.18") end

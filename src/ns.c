@@ -4,6 +4,7 @@
  * naming one (a handle that stays valid without any process), and the way
  * back. namespaces(7), unshare(2), setns(2), ioctl_ns(2), time_namespaces(7).
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -118,8 +119,51 @@ static void push_by_fd(lua_State *L, int fd) {
   }
 }
 
+/* No pid is larger: a number above it is a namespace, as lsns prints it. */
+#define LARGEST_PID 4194304
+
+/* Looks at the links of one process for the namespace with this number. */
+static int open_if_in(const char *pid, unsigned long long inode) {
+  char path[64], target[64], wanted[64];
+  for (int i = 0; i < LIB_NSCOUNT; i++) {
+    snprintf(path, sizeof path, "/proc/%.20s/ns/%s", pid, lib_nstypes[i].word);
+    snprintf(wanted, sizeof wanted, "%s:[%llu]", lib_nstypes[i].word, inode);
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n <= 0)
+      continue;
+    target[n] = '\0';
+    if (strcmp(target, wanted) == 0)
+      return open(path, O_RDONLY | O_CLOEXEC);
+  }
+  return -1;
+}
+
+static int open_by_inode(unsigned long long inode) {
+  struct dirent *entry;
+  int fd = -1;
+  DIR *proc = opendir("/proc");
+  if (proc == NULL)
+    return -1;
+  while (fd == -1 && (entry = readdir(proc)) != NULL)
+    if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+      fd = open_if_in(entry->d_name, inode);
+  closedir(proc);
+  if (fd == -1)
+    errno = ENOENT;
+  return fd;
+}
+
+static void push_by_inode(lua_State *L, lua_Integer inode) {
+  lib_Ns *ns = lib_newns(L);
+  ns->h.fd = open_by_inode((unsigned long long)inode);
+  if (ns->h.fd == -1)
+    lib_fail(L, errno, "open", "rl", "/proc/*/ns/*", (long)inode);
+  lib_check(L, lib_identify(ns) ? 0 : -1, "fstat", "d", ns->h.fd);
+}
+
 /* ns.of([target [, type]]) -> { user = Ns, ... } | Ns    namespaces(7)
-   target: pid, Proc, path of a namespace file, Fd; nil is the caller */
+   target: pid, Proc, path of a namespace file, Fd, the number of a namespace
+   that some process is in; nil is the caller */
 static int ns_of(lua_State *L) {
   int index = lua_isnoneornil(L, 2) ? -1 : type_index(lib_checknstype(L, 2));
   lua_settop(L, 1);
@@ -129,6 +173,10 @@ static int ns_of(lua_State *L) {
   }
   if (luaL_testudata(L, 1, LIB_FD) || luaL_testudata(L, 1, LIB_NS)) {
     push_by_fd(L, lib_checkfd(L, 1));
+    return 1;
+  }
+  if (lua_isinteger(L, 1) && lua_tointeger(L, 1) > LARGEST_PID) {
+    push_by_inode(L, lua_tointeger(L, 1));
     return 1;
   }
   pid_t pid = lua_isnil(L, 1) ? 0 : lib_checkpid(L, 1);
