@@ -48,7 +48,7 @@ static int tty_pty(lua_State *L) {
 static int tty_winsize(lua_State *L) {
   struct winsize size = {0};
   int fd = lib_checkfd(L, 1);
-  if (lua_isnoneornil(L, 2)) {
+  if (lua_isnoneornil(L, 2) && lua_isnoneornil(L, 3)) {
     lib_check(L, ioctl(fd, TIOCGWINSZ, &size), "ioctl", "dr", fd,
               "TIOCGWINSZ");
     lua_pushinteger(L, size.ws_row);

@@ -31,7 +31,7 @@ end
 
 -- The descriptors that belong to one birth: `shut` are the child's ends and
 -- close when it is born or refused; `kept` are the parent's ends and close
--- only when it is refused.
+-- only when it is refused. So does a terminal come back that was to be lent.
 local Resources = {}
 Resources.__index = Resources
 
@@ -39,11 +39,18 @@ local function close_shut(res)
   for _, fd in pairs(res.shut) do fd:close() end
 end
 
+-- The child may have made itself the foreground group before it was refused.
+local function take_back(terminal, modes)
+  local fd <close> = ns.fd(terminal)
+  pcall(fd.tcsetpgrp, fd)
+  pcall(fd.tcsetattr, fd, modes)
+end
+
 function Resources.__close(res, err)
   close_shut(res)
-  if err ~= nil then
-    for _, fd in pairs(res.kept) do fd:close() end
-  end
+  if err == nil then return end
+  for _, fd in pairs(res.kept) do fd:close() end
+  if res.terminal then take_back(res.terminal, res.modes) end
 end
 
 function Resources:add(fd)
@@ -51,8 +58,14 @@ function Resources:add(fd)
   return fd
 end
 
-function birth.resources()
-  return setmetatable({ shut = {}, kept = {} }, Resources)
+-- terminal: the descriptor of one that is to be lent, or nil
+function birth.resources(terminal)
+  local res = { shut = {}, kept = {}, terminal = terminal }
+  if terminal then
+    local fd <close> = ns.fd(terminal)
+    res.modes = fd:tcgetattr()
+  end
+  return setmetatable(res, Resources)
 end
 
 
@@ -97,16 +110,9 @@ end
 
 
 -- Waits with the terminal in the child's hands, or just waits.
-function birth.attend(proc, terminal, modes)
-  if terminal then sys.lend_terminal(proc, terminal, modes) end
+function birth.attend(proc, res)
+  if res.terminal then sys.lend_terminal(proc, res.terminal, res.modes) end
   return proc:wait()
-end
-
-
-function birth.terminal_modes(terminal)
-  if not terminal then return end
-  local fd <close> = ns.fd(terminal)
-  return fd:tcgetattr()
 end
 
 

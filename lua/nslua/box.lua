@@ -84,8 +84,7 @@ function box.run(opts, program, ...)
     return holder:run(program, ...)
   end
   local terminal = birth.terminal(opts)
-  local modes = birth.terminal_modes(terminal)
-  local res <close> = birth.resources()
+  local res <close> = birth.resources(terminal)
   local spec = options.compile(opts, which, {
     is_function = kind == "function", foreground = terminal,
     hide = kind == "function" and next(which) ~= nil,
@@ -93,7 +92,7 @@ function box.run(opts, program, ...)
   spec.reaper = reaper
   birth.with_program(spec, program or opts.argv, ...)
   local proc <close> = birth.make(spec, res)
-  return birth.attend(proc, terminal, modes)
+  return birth.attend(proc, res)
 end
 
 

@@ -99,15 +99,14 @@ function Proc:run(program, ...)
   local kind = birth.kind_of(program)
   if not kind then sys.raise("run wants a program or a function") end
   local terminal = sys.lends_terminal(0) and 0 or nil
-  local modes = birth.terminal_modes(terminal)
-  local res <close> = birth.resources()
+  local res <close> = birth.resources(terminal)
   local spec = inside(self, nil, {
     is_function = kind == "function", hide = kind == "function",
     foreground = terminal,
   }, res)
   birth.with_program(spec, program, ...)
   local child <close> = birth.make(spec, res)
-  return birth.attend(child, terminal, modes)
+  return birth.attend(child, res)
 end
 
 

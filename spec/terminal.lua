@@ -1,0 +1,59 @@
+-- SPDX-License-Identifier: MIT
+-- A program that leads a session on a terminal of our own, and what it shows.
+
+local assert = require "luassert"
+local ns = require "nslua"
+
+local PATIENCE = 10 -- seconds until something must be on the screen
+
+local terminal = {}
+terminal.__index = terminal
+
+---Starts a program on a new terminal.
+function terminal.start(argv, env)
+  local full = { "env", "TERM=xterm", "PS1=$ ", "ENV=" }
+  for name, value in pairs(env or {}) do full[#full + 1] = name .. "=" .. value end
+  table.move(argv, 1, #argv, #full + 1, full)
+  local child = ns.clone({ session = true, stdin = "tty", stdout = "tty", stderr = "tty", die_with_parent = true }, full)
+  return setmetatable({ child = child, tty = child.tty, shown = "", seen = 1 }, terminal)
+end
+
+
+---Reads on until the pattern is shown behind what was waited for before, and
+---returns its captures.
+function terminal:expect(pattern)
+  local deadline = os.time() + PATIENCE
+  while true do
+    local found = table.pack(self.shown:find(pattern, self.seen))
+    if found[1] then
+      self.seen = found[2] + 1
+      return table.unpack(found, 3, found.n)
+    end
+    if #ns.poll({ self.tty }, 0.2) > 0 then
+      local piece = ns.try(self.tty.read, self.tty, 65536) -- EIO: nobody is left on it
+      self.shown = self.shown .. (piece or ""):gsub("\27%[[%d;?]*%a", ""):gsub("[\r\7]", "")
+    end
+    if os.time() > deadline then
+      error(("%q is not shown after %q"):format(pattern, self.shown:sub(self.seen)), 2)
+    end
+  end
+end
+
+
+function terminal:type(keys) self.tty:write(keys) end
+
+
+---The end of the program, as Proc:wait gives it.
+function terminal:outcome()
+  local ok, how, code = self.child:wait(PATIENCE)
+  assert.not_equal("timeout", how, self.shown)
+  return ("%s %s %d"):format(ok, how, code)
+end
+
+
+function terminal:__close()
+  self.child:close()
+  self.tty:close()
+end
+
+return terminal
