@@ -43,81 +43,97 @@ local function id_map()
 end
 
 local function below(path, top)
-  return path == top or path:sub(1, #top + 1) == top .. "/"
+  return path:sub(1, #top + 1) == top .. "/"
+end
+
+-- A path as the kernel knows it: whole, without links; nil: nothing is there.
+local function real(path)
+  local ok, fd = pcall(ns.open, path, "path")
+  if not ok then return nil end
+  local _ <close> = fd
+  return ns.readlink("/proc/self/fd/" .. fd:fileno())
 end
 
 -- Where a fresh tmpfs goes: what a lesson writes there is gone with it.
 local function fresh_places()
-  local places = { { "/tmp", "1777" }, { "/run", "755" } }
-  local home = os.getenv "HOME"
-  if home and home:find "^/." and is_directory(home) then
-    places[#places + 1] = { home, "700" }
+  local places = {}
+  local function add_place(path, mode)
+    path = path and real(path)
+    if path and path ~= "/" and is_directory(path) then
+      places[path] = { path = path, mode = mode }
+    end
   end
+  add_place(os.getenv "HOME", "700")
+  add_place("/tmp", "1777")
+  add_place("/run", "755")
   return places
 end
 
-local function folder(path)
-  if is_directory(path) then return path end
-  return path:match "^(.*)/[^/]*$"
-end
-
-local function absolute(path)
-  if path:sub(1, 1) == "/" then return path end
-  return ns.getcwd() .. "/" .. path
-end
-
--- The folders that must stay visible although a tmpfs covers their place.
-local function kept_folders(paths, places)
-  local folders, seen = {}, {}
-  local wanted = { ns.readlink "/proc/self/exe", ns.getcwd() }
-  for _, path in ipairs(paths or {}) do wanted[#wanted + 1] = path end
-  for _, path in ipairs(wanted) do
-    local dir = folder(absolute(path))
-    for _, place in ipairs(places) do
-      if dir and below(dir, place[1]) and dir ~= place[1] and not seen[dir]
-        and is_directory(dir) then
-        seen[dir] = true
-        folders[#folders + 1] = dir
-      end
+-- What must stay visible although a tmpfs covers its place: the folder that a
+-- file is in, or the file alone where its folder is such a place itself.
+local function add_kept(covers, path)
+  path = real(path)
+  if not path or covers[path] then return end
+  local dir = is_directory(path) and path or path:match "^(.*)/"
+  if covers[dir] then
+    if covers[dir].mode then covers[path] = { path = path, file = true } end
+    return
+  end
+  for _, place in pairs(covers) do
+    if place.mode and below(dir, place.path) then
+      covers[dir] = { path = dir }
+      return
     end
   end
-  table.sort(folders) -- a folder before what is in it
-  return folders
 end
 
-local function make_path(steps, path)
+-- All that is mounted over the read-only root, a folder before what is in it.
+local function covers(keep)
+  local by_path = fresh_places()
+  add_kept(by_path, ns.readlink "/proc/self/exe")
+  add_kept(by_path, ns.getcwd())
+  for _, path in ipairs(keep or {}) do add_kept(by_path, path) end
+  local list = {}
+  for _, cover in pairs(by_path) do list[#list + 1] = cover end
+  table.sort(list, function(a, b) return a.path < b.path end)
+  return list
+end
+
+local function make_path(steps, path, file)
   local made = ""
-  for part in path:gmatch "[^/]+" do
+  for part in path:match(file and "^(.*)/" or ".*"):gmatch "[^/]+" do
     made = made .. "/" .. part
     add(steps, "mkdir", made, 493)
   end
+  if file then add(steps, "creat", path, 420) end
 end
 
 -- Read-only from the root down, but for /proc (id maps are written there) and
 -- /dev: both are taken as they are before, and put back over it after.
 local function mount_steps(keep)
-  local steps, slot, kept = {}, 0, {}
-  local places = fresh_places()
-  local function take(path, readonly)
-    add(steps, "open_tree", path, slot, readonly and 1 or 0)
-    kept[#kept + 1] = { path, slot, readonly }
-    slot = slot + 1
+  local steps, slot = {}, 0
+  local list = covers(keep)
+  local function take(cover, readonly)
+    add(steps, "open_tree", cover.path, slot, readonly and 1 or 0)
+    cover.slot, slot = slot, slot + 1
   end
   add(steps, "mount", "none", "/", false, "rec,private", false)
-  take "/proc"
-  take "/dev"
-  for _, path in ipairs(kept_folders(keep, places)) do take(path, true) end
-  add(steps, "mount_setattr", "/", 1)
-  for _, place in ipairs(places) do
-    if place[1]:find "^/tmp/" or place[1]:find "^/run/" then
-      make_path(steps, place[1])
-    end
-    add(steps, "mount", "tmpfs", place[1], "tmpfs", "nosuid,nodev",
-      "mode=" .. place[2])
+  for i, path in ipairs { "/proc", "/dev" } do
+    table.insert(list, i, { path = path })
+    take(list[i])
   end
-  for _, k in ipairs(kept) do
-    if k[3] then make_path(steps, k[1]) end
-    add(steps, "move_mount", k[2], k[1])
+  for i = 3, #list do
+    if not list[i].mode then take(list[i], true) end
+  end
+  add(steps, "mount_setattr", "/", 1)
+  for _, cover in ipairs(list) do
+    make_path(steps, cover.path, cover.file)
+    if cover.mode then
+      add(steps, "mount", "tmpfs", cover.path, "tmpfs", "nosuid,nodev",
+        "mode=" .. cover.mode)
+    else
+      add(steps, "move_mount", cover.slot, cover.path)
+    end
   end
   add(steps, "chdir", ns.getcwd())
   return steps
