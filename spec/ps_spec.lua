@@ -38,7 +38,7 @@ local function compare(theirs, ours, columns)
 end
 
 describe("ns.ps", function()
-  helpers.adds_no_global "nslua.list"
+  helpers.adds_no_global "nslua.ps"
 
   it("refuses what it does not know, and names the nearest", function()
     local function message(...)

@@ -27,6 +27,8 @@ end
 describe("a list of namespaces", function()
   helpers.adds_no_global "nslua.view"
   helpers.adds_no_global "nslua.graph"
+  helpers.adds_no_global "nslua.branches"
+  helpers.adds_no_global "nslua.matrix"
 
   it("is a table with lsns's columns, numbers on the right", function()
     assert.equal([[

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * scan.h - what a pass over the system collects. Shared by scan.c, which sees
- * processes and mounts, and deep.c, which sees the rest.
+ * processes and mounts, deep.c, which sees the rest, and rows.c.
  */
 #ifndef NSLUA_SCAN_H
 #define NSLUA_SCAN_H
@@ -52,6 +52,11 @@ typedef struct Scan {
   size_t last_command;
   unsigned nsfs_major, nsfs_minor; /* the device of namespace files */
 } Scan;
+
+/* Pushes an empty scan; what it holds is freed with it. */
+Scan *scan_new(lua_State *L);
+/* Fills it; `failed` tells that memory was short. */
+void scan_run(Scan *s, procfs_Walk *walk);
 
 /* The entry of a namespace, made when it is new; NULL: no memory. */
 Entry *scan_find(Scan *s, int type, ino_t ino);

@@ -9,7 +9,7 @@ local lazy = {
   box = "nslua.box", clone = "nslua.box", run = "nslua.box",
   try = "nslua.core", trace = "nslua.core",
   bind = "nslua.mounts", overlay = "nslua.mounts", propagate = "nslua.mounts",
-  list = "nslua.list", ps = "nslua.list", matrix = "nslua.view",
+  list = "nslua.list", ps = "nslua.ps", matrix = "nslua.matrix",
   can = "nslua.doctor", lesson = "nslua.lesson",
   pid_in = "nslua.pids", pid_from = "nslua.pids", watch = "nslua.watch",
 }

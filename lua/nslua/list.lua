@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Namespaces and processes as lists: arrays of plain records that print
--- themselves. The scan is C (scan.c, ps.c); what it means is said here, how it
--- looks in view.lua.
+-- Lists: arrays of plain records that print themselves; and the list of all
+-- namespaces. The scan is C (scan.c); how it looks is in view.lua.
 
 local sys = require "nslua.sys"
 local ns = sys.primitives
@@ -98,7 +97,7 @@ function methods:notes() return require "nslua.view".notes(self) end
 ---@param by? "owner"|"parent"|"process"
 ---@return nslua.Lines
 function methods:tree(by)
-  return require "nslua.view".tree(self, by)
+  return require "nslua.branches".tree(self, by)
 end
 
 
@@ -169,6 +168,9 @@ local function number_of(what)
   if getmetatable(what) == "nslua.Proc" then return what.pid end
   sys.raise(("bad option 'pid' (Proc or pid > 0 expected, got %s)"):format(sys.clean(tostring(what))))
 end
+
+
+list.call_as, list.number_of = call_as, number_of
 
 
 -- -- namespaces --------------------------------------------------------------
@@ -252,80 +254,6 @@ function list.list(opts)
   if only then result = result:where(function(n) return only[n.type .. "ns"] == n.ns end) end
   if opts.persistent then result = result:where(function(n) return n.nprocs == 0 end) end
   return result
-end
-
-
--- -- processes ---------------------------------------------------------------
-
-local PS_KEYS = { pid = true, proc = true, inside = true }
-
-local function check_columns(opts)
-  local columns, words = {}, {}
-  for _, word in ipairs(opts) do
-    if type(word) ~= "string" then sys.raise("bad argument #1 to 'ps' (columns are words)") end
-    for one in word:gmatch "[^,%s]+" do words[#words + 1] = one end
-  end
-  for i, word in ipairs(words) do
-    columns[i] = word == "inpid" and word or (call_as("ps", "column", ns.ps_column, word))
-  end
-  return columns
-end
-
--- The processes that a pid namespace can see, with their numbers there.
-local function look_inside(target)
-  if getmetatable(target) == "nslua.Ns" then
-    if target.type ~= "pid" then
-      sys.raise(("bad option 'inside' (a pid namespace expected, this is a %s namespace)"):format(target.type))
-    end
-    return ns.scan_visible(target)
-  end
-  local handle <close> = ns.of(number_of(target), "pid")
-  return ns.scan_visible(handle)
-end
-
-local function some_pids(what)
-  if what == nil then return nil end
-  if type(what) ~= "table" then what = { what } end
-  local pids = {}
-  for i, one in ipairs(what) do pids[i] = number_of(one) end
-  return pids
-end
-
-
----The processes, with any of these columns: pid ppid pgid sid user uid tty
----state comm args nspid, and mntns utsns ipcns netns pidns userns cgroupns
----timens. The list prints itself as ps does.
----
----    print(ns.ps())
----    print(ns.ps { "pid", "pidns", "args" })
----    print(ns.ps { inside = box })    -- also `inpid`, the number in there
----
----@param opts? string|table  columns ("pid,args" or a list), and the keys
----   pid: only these; inside: only those which that pid namespace can see;
----   proc: another procfs
----@return nslua.List
-function list.ps(opts)
-  if type(opts) == "string" then opts = { opts } end
-  if opts ~= nil and type(opts) ~= "table" then
-    sys.raise("bad argument #1 to 'ps' (table of columns expected)")
-  end
-  opts = opts or {}
-  check_keys("ps", opts, PS_KEYS)
-  local columns = check_columns(opts)
-  if #columns == 0 then
-    columns = opts.inside and { "inpid", "pid", "user", "args" } or { "pid", "ppid", "user", "args" }
-  end
-  local pids, inner = some_pids(opts.pid), nil
-  if opts.inside then pids, inner = look_inside(opts.inside) end
-  local asked = {}
-  for _, word in ipairs(columns) do
-    if word ~= "inpid" then asked[#asked + 1] = word end
-  end
-  local rows, hidden = ns.scan_processes(asked, opts.proc, pids)
-  for _, row in ipairs(rows) do
-    if inner then row.inpid = inner[row.pid] end
-  end
-  return make(rows, "processes", columns, { hidden = hidden, proc = opts.proc or "/proc" })
 end
 
 return list

@@ -2,7 +2,7 @@
 -- One process, many numbers: it has one in its own pid namespace and one in
 -- each above. Also who is in a namespace.
 
-local list = require "nslua.list"
+local processes = require "nslua.ps"
 local sys = require "nslua.sys"
 local ns = sys.primitives
 
@@ -130,7 +130,7 @@ function pids.methods.Proc:ps(columns)
   local opts = type(columns) == "string" and { columns } or table.move(columns or {}, 1, #(columns or {}), 1, {})
   if #opts == 0 then opts = { "pid", "args" } end
   opts.inside = self
-  local rows = list.ps(opts)
+  local rows = processes.ps(opts)
   local inside = {}
   for _, row in ipairs(rows) do inside[row.pid] = row.inpid end
   for _, row in ipairs(rows) do

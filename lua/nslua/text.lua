@@ -272,4 +272,14 @@ function text.table(columns, rows, opts)
   return lines
 end
 
+---Lines that print themselves, as a list of theirs.
+---@param lines string[]
+---@return nslua.Lines
+function text.lines(lines)
+  return setmetatable(lines, {
+    __name = "nslua.Lines",
+    __tostring = function(self) return table.concat(self, "\n") end,
+  })
+end
+
 return text

@@ -1,0 +1,131 @@
+-- SPDX-License-Identifier: MIT
+-- Lists as trees: namespaces by owner, parent or process, processes by who
+-- started whom.
+
+local list = require "nslua.list"
+local sys = require "nslua.sys"
+local text = require "nslua.text"
+local view = require "nslua.view"
+local ns = sys.primitives
+
+local branches = {}
+
+-- Lines for the children of each root: `kids[key]` are rows, key(row) its key.
+local function draw(out, rows, kids, key, prefix, seen)
+  for i, row in ipairs(rows) do
+    local last = i == #rows
+    local here = prefix == nil and "" or prefix .. text.symbol(last and "last" or "branch")
+    out[#out + 1] = { row = row, lead = here }
+    local own = kids[key(row)]
+    if own and not seen[row] then
+      seen[row] = true -- a pid may have come back as its own grandchild
+      local below = prefix == nil and "" or prefix .. text.symbol(last and "gap" or "pass")
+      draw(out, own, kids, key, below, seen)
+    end
+  end
+end
+
+-- Parts rows into roots and children: above(row) is the key of a row's parent.
+local function arrange(rows, key, above)
+  local known, kids, roots = {}, {}, {}
+  for _, row in ipairs(rows) do known[key(row)] = true end
+  for _, row in ipairs(rows) do
+    local up = above(row)
+    if up and known[up] and up ~= key(row) then
+      kids[up] = kids[up] or {}
+      table.insert(kids[up], row)
+    else
+      roots[#roots + 1] = row
+    end
+  end
+  local out = {}
+  draw(out, roots, kids, key, nil, {})
+  return out
+end
+
+-- The namespace of the same type that the parent of its first process is in:
+-- one more look at /proc.
+local function started_from(self)
+  local field = {}
+  for _, word in ipairs(list.types) do field[word] = word .. "ns" end
+  local asked, parents = { "ppid" }, {}
+  for _, row in ipairs(self) do
+    if (row.ppid or 0) > 0 then parents[#parents + 1] = row.ppid end
+  end
+  for _, word in ipairs(list.types) do asked[#asked + 1] = word .. "ns" end
+  local at = {}
+  for _, row in ipairs((ns.scan_processes(asked, self.proc, parents))) do at[row.pid] = row end
+  return function(row)
+    local parent = at[row.ppid]
+    return parent and parent[field[row.type]]
+  end
+end
+
+local ABOVE = {
+  owner = function() return function(row) return row.type == "user" and row.pns or row.ons end end,
+  parent = function() return function(row) return row.pns end end,
+  process = started_from,
+}
+
+local function namespace_tree(self, by)
+  local tree = arrange(self, function(row) return row.ns end, ABOVE[by](self))
+  local rows = {}
+  for i, node in ipairs(tree) do
+    local row = node.row
+    rows[i] = {
+      node.lead .. ("%s:[%d]"):format(row.type, row.ns), tostring(row.nprocs), tostring(row.pid or ""),
+      text.clean(row.user or ""), view.namespace_cell(row, "command"),
+    }
+  end
+  return text.table({
+    { title = "NAMESPACE", whole = true }, { title = "NPROCS", right = true }, { title = "PID", right = true },
+    { title = "USER" }, { title = "COMMAND" },
+  }, rows, { width = text.columns() })
+end
+
+-- "[+pid +mnt] " for what a process does not share with its parent.
+local function news(row, parent)
+  local new = {}
+  for _, word in ipairs(list.types) do
+    local mine, theirs = row[word .. "ns"], parent and parent[word .. "ns"]
+    if mine and theirs and mine ~= theirs then new[#new + 1] = "+" .. word end
+  end
+  return #new > 0 and "[" .. table.concat(new, " ") .. "] " or ""
+end
+
+local function process_tree(self)
+  local asked, pids = { "ppid", "args" }, {}
+  for _, word in ipairs(list.types) do asked[#asked + 1] = word .. "ns" end
+  for i, row in ipairs(self) do pids[i] = row.host or row.pid end
+  local full, at = ns.scan_processes(asked, self.proc, pids), {}
+  for _, row in ipairs(full) do at[row.pid] = row end
+  local rows = {}
+  for i, node in ipairs(arrange(full, function(row) return row.pid end, function(row) return row.ppid end)) do
+    local row = node.row
+    rows[i] = { tostring(row.pid), node.lead .. news(row, at[row.ppid]) .. text.clean(row.args) }
+  end
+  return text.table({ { title = "PID", right = true, whole = true }, { title = "COMMAND" } }, rows,
+    { width = text.columns() })
+end
+
+
+---A list as a tree.
+---@param self nslua.List
+---@param by? "owner"|"parent"|"process"
+---@return nslua.Lines
+function branches.tree(self, by)
+  if self.name == "processes" then
+    by = by or "process"
+    if by ~= "process" then sys.raise("bad argument #1 to 'tree' (processes have a tree by 'process' only)") end
+    return text.lines(process_tree(self))
+  end
+  by = by or "owner"
+  if not ABOVE[by] then
+    local near = sys.nearest(tostring(by), { "owner", "parent", "process" })
+    sys.raise(("bad argument #1 to 'tree' (unknown relation '%s'%s)"):format(text.clean(by),
+      near and (", did you mean '%s'?"):format(near) or ""))
+  end
+  return text.lines(namespace_tree(self, by))
+end
+
+return branches
