@@ -116,7 +116,7 @@ build/embed-static: spec/embed/embed.c build/libnslua.a
 
 build/embed-shared: spec/embed/embed.c build/libnslua.so.0
 	$(say) $(LINK) $(WARNINGS) -Isrc $(lua_cflags) -o $@ $^ $(call flags,--libs $(LUA_PC)) -lpthread \
-	  -Wl,-rpath,$(CURDIR)/build
+	  -Wl,-rpath,'$$ORIGIN'
 
 # All Lua files are in the binary. (Folders: a file that has gone counts too.)
 build/embed.o: build/embed.inc build/reaper $(embedded)
