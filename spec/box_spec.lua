@@ -235,7 +235,8 @@ describe("in a box", function()
     end)
   end)
 
-  helpers.ns_it(BOX, "a process's own root and directory are followed, or not", function()
+  -- For root: a child that runs Lua is closed to others of its user.
+  helpers.root_it("a process's own root and directory are followed, or not", function()
     with_box({ "mnt", "uts", mounts = { { "none", "/mnt", "tmpfs" } } }, function(b)
       b:call(function() ns.mkdir "/mnt/in" end)
       local p = b:spawn(function() ns.chroot "/mnt" ns.chdir "/in" ns.poll({}, 60) end)
