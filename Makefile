@@ -14,10 +14,11 @@ DESTDIR ?=
 fetch_needs   := libcurl
 archive_needs := libarchive
 feed_needs    := zlib libcrypto
+ring_needs    :=
 net_needs     := libnl-route-3.0
 
 sources := $(patsubst src/%.c,%,$(wildcard src/*.c))
-parts   := $(filter fetch archive feed net,$(sources))
+parts   := $(filter fetch archive feed ring net,$(sources))
 program := $(filter arena main host repl bytecode,$(sources))
 library := $(filter-out $(parts) $(program) reaper,$(sources))
 
@@ -61,7 +62,7 @@ say = $(if $(V),,@echo '  $@' &&)
 all: nslua libraries
 
 libraries: build/libnslua.a build/libnslua.so.0 build/nslua.so
-libraries: $(foreach p,$(parts),$(if $(call exists,$($p_needs)),build/nslua/$p.so,without-$p))
+libraries: $(foreach p,$(parts),$(if $(if $($p_needs),$(call exists,$($p_needs)),yes),build/nslua/$p.so,without-$p))
 
 # Fewer pages to map and to touch at start: relocations packed, where linker and
 # libc know how (the probe has to run), and no pages of padding between parts.
@@ -92,6 +93,7 @@ build/nslua.so: $(library_objects)
 part_objects = $(patsubst src/%.c,build/%.o,$(wildcard src/$1/*.c))
 $(foreach p,$(parts),$(eval build/nslua/$p.so: $(call part_objects,$p)))
 build/nslua/archive.so: build/feed/ring.o build/feed/reason.o
+build/nslua/ring.so: build/feed/ring.o
 
 build/nslua/%.so: build/%.o build/libnslua.a
 	@mkdir -p $(@D)

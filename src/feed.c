@@ -3,7 +3,7 @@
  * feed.c - nslua/feed.so: the reader's end of the ring. What comes from the
  * network or a file is digested as it is (SHA-256), inflated when it is gzip,
  * and passed on. A shared object apart from archive.so, so that each of the
- * two processes loads only what it needs (ring.c, inflate.c, remove.c).
+ * two processes loads only what it needs.
  * Nothing that follows a gzip member may be anything but another member or
  * zero bytes (gzip(1) pads tapes with them).
  */
@@ -230,6 +230,23 @@ static int feed_write(lua_State *L) {
   return result(L, f, feed(f, (const unsigned char *)s, n));
 }
 
+/* feed:drain(ring) -> true | nil, reason, writer_gone | nil when the ring was
+   cut off: all that another process puts into that ring */
+static int feed_drain(lua_State *L) {
+  Feed *f = check_feed(L);
+  Ring *from = ring_check(L, 2);
+  const void *block;
+  long n;
+  while ((n = ring_next(from, &block)) > 0)
+    if (!feed(f, block, (size_t)n))
+      return result(L, f, false);
+  if (n == 0)
+    lua_pushboolean(L, 1);
+  else
+    luaL_pushfail(L);
+  return 1;
+}
+
 /* feed:digest() -> hex, bytes | nil, reason, writer_gone: nothing follows;
    the writer is not yet told that all is well */
 static int feed_digest(lua_State *L) {
@@ -288,6 +305,7 @@ static const luaL_Reg funcs[] = {
 static const luaL_Reg methods[] = {
   {"close", feed_close},
   {"digest", feed_digest},
+  {"drain", feed_drain},
   {"engine", feed_engine},
   {"finish", feed_finish},
   {"write", feed_write},
@@ -309,7 +327,5 @@ __attribute__((visibility("default"))) int luaopen_nslua_feed(lua_State *L) {
   luaL_setfuncs(L, methods, 0);
   lua_setfield(L, -2, "__index");
   luaL_newlib(L, funcs);
-  ring_open(L);
-  remove_open(L);
   return 1;
 }

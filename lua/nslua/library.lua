@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Shared objects of our own, opened on first use: nslua/fetch.so, feed.so,
--- archive.so, net.so. What a process will need after its root
+-- Shared objects of our own, opened on first use: nslua/fetch.so, ring.so,
+-- feed.so, archive.so, net.so. What a process will need after its root
 -- has changed it opens before.
 
 local sys = require "nslua.sys"
@@ -41,7 +41,7 @@ end
 ---
 ---    local archive = require("nslua.library").open("archive")
 ---
----@param name "archive"|"feed"|"fetch"|"net"
+---@param name "archive"|"feed"|"fetch"|"ring"|"net"
 ---@return table
 function library.open(name)
   if opened[name] then return opened[name] end

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * feed.h - what nslua/feed.so and nslua/archive.so share. Two processes work
+ * feed.h - what nslua/ring.so, feed.so and archive.so share. Two processes work
  * on one archive: the reader (network or file -> digest -> inflate) and the
  * writer (tar -> disk). Between them is a ring of blocks in shared memory,
  * so nothing is copied and no thread is needed.
@@ -54,7 +54,6 @@ unsigned char *ring_begin(Ring *ring);
 bool ring_commit(Ring *ring, size_t size); /* 0 ends the stream */
 /* The next full block: its size, 0 at the end, -1 when cut off. */
 long ring_next(Ring *ring, const void **block);
-void ring_open(lua_State *L);
 
 /* -- inflate.c ------------------------------------------------------------- */
 

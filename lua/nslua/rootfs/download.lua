@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- The reading child's work when the archive is at a URL. What has come is
--- kept in a part file too, so that a download that was cut off goes on where
+-- Where the archive is at a URL, a third child downloads; it hands on what comes
+-- through a ring of its own. What has come is kept in a part file too, so that a download that was cut off goes on where
 -- it stopped: asked for with Range and If-Range, continued only when the
 -- server says that it is the same file.
 
 local sys = require "nslua.sys"
+local job = require "nslua.rootfs.job"
 local library = require "nslua.library"
 local ns = sys.primitives
 
@@ -112,8 +113,7 @@ local function feed_part(part, size, push)
   while size > 0 do
     local bytes = part.fd:read(math.min(size, BLOCK))
     if not bytes then return nil, "the part that was kept has shrunk" end
-    local ok, reason, gone = push(bytes)
-    if not ok then return nil, reason, gone end
+    if not push(bytes) then return nil end
     size = size - #bytes
   end
   return true
@@ -140,8 +140,8 @@ local function new_transfer(spec, push, ring)
     end
     if t.fed > 0 then return true end
     t.resumed = true
-    local ok, reason, gone = feed_part(spec.part, t.from, push)
-    if ok then t.fed = t.from else t.reason, t.gone, t.kind = reason, gone, "data" end
+    local ok, reason = feed_part(spec.part, t.from, push)
+    if ok then t.fed = t.from else t.reason = reason end
     return ok
   end
 
@@ -156,9 +156,7 @@ local function new_transfer(spec, push, ring)
       return nil
     end
     t.fed = t.fed + #bytes
-    local ok, reason, gone = push(bytes)
-    if not ok then t.reason, t.gone, t.kind = reason, gone, "data" end
-    return ok
+    return push(bytes)
   end
 
   return t
@@ -205,26 +203,62 @@ function download.parse_sidecar(text, name)
 end
 
 
----What reads spec.url in the reading child: for unpack.run's spec.read.
+-- true, or nil, kind, reason. When the reader has gone it knows the reason.
+local function fetch_all(spec, push, progress)
+  local fetch = library.open "fetch"
+  local t = new_transfer(spec, push, progress)
+  for try = 1, TRIES do
+    local answer, kind, text, last = attempt(fetch, spec, t)
+    if answer then return true end
+    if (kind == "status" and text == 416 or kind == "refused") and t.fed == 0 and t.from > 0 then
+      truncate(spec.part) -- not the part that was asked for
+    elseif try == TRIES or not try_again(t, spec, kind, last) then
+      if t.reason then return nil, t.kind or "net", t.reason end
+      return nil, "net", sentence(kind, text, last, spec.url)
+    end
+  end
+end
+
+-- In the child that downloads.
+local function serve(spec, pieces, progress)
+  progress:side "watch"
+  pieces:side "fill"
+  local ok, kind, reason = fetch_all(spec, function(bytes) return pieces:put(bytes) end, progress)
+  if ok then
+    local beside = not spec.sha256 and download.sidecar(library.open "fetch", spec.url, spec.timeout)
+    pieces:say("fill", "ok " .. (beside or "-"))
+    pieces:finish()
+  else
+    pieces:say("fill", ("no %s %s"):format(kind, reason))
+  end
+end
+
+local function serve_guarded(spec, pieces, progress)
+  local ok, err = pcall(serve, spec, pieces, progress)
+  if not ok then
+    pieces:say("fill", "no net " .. (type(err) == "table" and err.message or tostring(err)))
+  end
+  ns._exit(0)
+end
+
+
+---What reads spec.url, for unpack.run's spec.read: starts the child that
+---downloads, and returns what takes its pieces.
 ---@param spec { url: string, part: table, sha256: string?, timeout: number?, max_download: integer? }
 function download.reader(spec)
-  return function(push, ring)
-    local fetch = library.open "fetch"
-    local t = new_transfer(spec, push, ring)
-    for try = 1, TRIES do
-      local answer, kind, text, last = attempt(fetch, spec, t)
-      if answer then
-        if not spec.sha256 then spec.found_beside = download.sidecar(fetch, spec.url, spec.timeout) end
-        return true
-      end
-      if kind == "status" and text == 416 and t.fed == 0 and t.from > 0 then
-        truncate(spec.part)
-      elseif kind == "refused" and t.fed == 0 and t.from > 0 then
-        truncate(spec.part) -- not the part that was asked for
-      elseif try == TRIES or not try_again(t, spec, kind, last) then
-        if t.reason then return nil, t.reason, t.gone, t.kind or "net" end
-        return nil, sentence(kind, text, last, spec.url), false, "net"
-      end
+  return function(progress)
+    local pieces = library.open("ring").new()
+    local child = job.fork(serve_guarded, spec, pieces, progress)
+    pieces:side "empty"
+    return function(feed)
+      local ok, reason, gone = feed:drain(pieces)
+      if reason then return nil, reason, gone, "data" end
+      child:wait()
+      local said = pieces:said "fill"
+      spec.found_beside = said:match "^ok (%x+)$"
+      if ok and said:find "^ok" then return true end
+      local kind, words = said:match "^no (%a+) (.*)$"
+      return nil, words or "the process that downloads ended early", false, kind or "net"
     end
   end
 end

@@ -115,6 +115,7 @@ local function work(spec)
   tidy()
   local result = spec.url and fetch(spec) or unpack_aside(spec)
   if spec.identity then cache.remember(spec.identity, result.digest) end
+  cache.sweep(unpack.remove) -- who was dying when we began is dead now
   return { digest = result.digest }
 end
 

@@ -21,12 +21,12 @@ unpack.limits = { max_bytes = 64 * GIB, max_entries = 4000000, max_ratio = 300 }
 
 -- -- the child that reads ----------------------------------------------------
 
-local function read_file(file, push)
+local function read_file(file, feed)
   while true do
     local bytes, message = file:read(BLOCK)
     if message then return nil, "it cannot be read: " .. message end
     if not bytes then return true end
-    local ok, reason, gone = push(bytes)
+    local ok, reason, gone = feed:write(bytes)
     if not ok then return nil, reason, gone end
   end
 end
@@ -45,8 +45,8 @@ local function check_digest(feed, wanted, beside)
 end
 
 -- true, digest, bytes | nil, reason, the writer is gone, kind
-local function read_all(feed, spec, ring)
-  local ok, reason, gone, kind = spec.read(function(bytes) return feed:write(bytes) end, ring)
+local function read_all(feed, spec, pump)
+  local ok, reason, gone, kind = pump(feed)
   if not ok then return nil, reason, gone, kind or "data" end
   local digest, bytes
   digest, bytes, gone, kind = check_digest(feed, spec.sha256, spec.beside and spec.beside())
@@ -59,9 +59,10 @@ end
 -- writer knows the reason.
 local function read(ring, spec)
   ring:side "fill"
+  local pump = spec.read(ring)
   local feed <close> = library.open("feed").new(ring, spec.max_bytes, spec.max_ratio, spec.fast ~= false
     and not os.getenv "NSLUA_NO_ISAL")
-  local ok, result, extra, kind = read_all(feed, spec, ring)
+  local ok, result, extra, kind = read_all(feed, spec, pump)
   if ok then
     local checked = spec.sha256 and "given" or spec.beside and spec.beside() and "beside" or "none"
     ring:say("fill", ("ok %s %d %s"):format(result, extra, checked))
@@ -174,13 +175,13 @@ end
 ---Unpacks into spec.target, an empty directory. Raises when anything is wrong;
 ---the target is then for the caller to remove.
 ---
----spec.read(push, ring) runs in the reading child and gives all bytes to push;
----spec.beside() is asked there for a digest once all has come.
+---spec.read(ring) runs in the reading child and returns pump(feed), which gives
+---it all bytes; spec.beside() is asked there for a digest once all has come.
 ---@param spec table  name, target, read; sha256, beside, limits, watch, fast
 ---@return table result  digest, size, checked, ids; entries, bytes and what was left out
 function unpack.run(spec)
   for key, most in pairs(unpack.limits) do spec[key] = spec[key] or most end
-  local ring <close> = library.open("feed").ring()
+  local ring <close> = library.open("ring").new()
   local reader <close> = job.fork(guarded("fill", read), ring, spec)
   local writer <close> = start_writer(ring, spec)
   ring:side "watch"
@@ -194,18 +195,20 @@ end
 
 
 ---What reads a local file.
+---@param path string  "-" is standard input
+---@return fun(ring): fun(feed): boolean?, string?, boolean?, string?
 function unpack.from_file(path)
-  return function(push, ring)
+  return function(ring)
     local file, message = io.stdin, nil
     if path ~= "-" then file, message = io.open(path, "rb") end
-    if not file then return nil, "it cannot be read: " .. message end
+    if not file then error("it cannot be read: " .. message, 0) end
     file:setvbuf "no"
     local size = path ~= "-" and file:seek "end"
     if size then
       ring:expect(size)
       file:seek "set"
     end
-    return read_file(file, push)
+    return function(feed) return read_file(file, feed) end
   end
 end
 
@@ -214,7 +217,7 @@ end
 ---@param path string
 ---@return boolean
 function unpack.remove(path)
-  return wall.inside(job.fork, library.open("feed").remove, path)
+  return wall.inside(job.fork, library.open("ring").remove, path)
 end
 
 return unpack

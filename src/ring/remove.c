@@ -29,7 +29,7 @@ static int remove_one(const FTSENT *e) {
   }
 }
 
-/* feed.remove(path) -> true | nil, reason */
+/* ring.remove(path) -> true | nil, reason */
 static int tree_remove(lua_State *L) {
   size_t length;
   const char *path = luaL_checklstring(L, 1, &length);
