@@ -186,7 +186,8 @@ describe("the stage", function()
   helpers.ns_it(TYPES, "ends at Ctrl-C with 130, in any state of the terminal", function()
     for _, busy in ipairs { "ns.poll({}, 60)", "while true do end", "ns.fork(function() ns.poll({}, 60) end):wait()",
       "ns.exec { 'sleep', '60' }", "host:call(ns.poll, {}, 60)" } do
-      local t <close> = terminal.start { "sh", "-c", "trap '' INT; (trap - INT; exec \"$0\" -e \"$1\"); echo status $?; stty -a | grep -ow -e '-*echo'",
+      local t <close> = terminal.start { "sh", "-c",
+        "trap '' INT; (trap - INT; exec \"$0\" -e \"$1\"); echo status $?; stty -a | grep -ow -e '-*echo'",
         helpers.program, PRELUDE .. ([[
           os.exit(stage.run({}, function(host) ns.fd(0):tcsetattr(ns.fd(0):tcgetattr()) print "up" io.flush() %s end))]]):format(busy) }
       t:expect "up\n"

@@ -179,7 +179,10 @@ end
 ---@param status integer
 function plain.summary(lesson, sum, status)
   local all = sum.steps == #lesson.steps
-  local steps = all and ("%d step%s"):format(sum.steps, sum.steps == 1 and "" or "s") or ("%d of %d steps"):format(sum.steps, #lesson.steps)
+  local steps = ("%d of %d steps"):format(sum.steps, #lesson.steps)
+  if all then
+    steps = ("%d step%s"):format(sum.steps, sum.steps == 1 and "" or "s")
+  end
   local mark = status == 0 and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
   say()
   say(mark, " ", text.clean(lesson.id), ": ", status == 130 and "interrupted after " or "", steps, ", ",

@@ -56,7 +56,7 @@ function ns.setns(target, ...) end
 ---
 ---Raises: ESRCH, EACCES or EPERM (another user's process), EINVAL (no namespace).
 ---Source: namespaces(7), ioctl_pidfd(2)
----@param target? integer|nslua.Proc|nslua.Fd|string  a pid, handle, path of a namespace file, or the number (inode) of a namespace with processes
+---@param target? integer|nslua.Proc|nslua.Fd|string  a pid, handle, namespace file, or its inode
 ---@param type? string  one type only
 ---@return table<string, nslua.Ns>|nslua.Ns|nil  with a type or a file: one handle
 function ns.of(target, type) end

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- Where the archive is at a URL, a third child downloads; it hands on what comes
--- through a ring of its own. What has come is kept in a part file too, so that a download that was cut off goes on where
--- it stopped: asked for with Range and If-Range, continued only when the
--- server says that it is the same file.
+-- Where the archive is at a URL, a third child downloads; it hands on what
+-- comes through a ring of its own. What has come is kept in a part file too,
+-- so that a download that was cut off goes on where it stopped: asked for with
+-- Range and If-Range, continued only when the server says that it is the same
+-- file.
 
 local sys = require "nslua.sys"
 local job = require "nslua.rootfs.job"
