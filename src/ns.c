@@ -589,8 +589,16 @@ static const luaL_Reg metamethods[] = {
   {NULL, NULL},
 };
 
+/* sys.forget_start(): where the process is now is where it began */
+static int ns_forget_start(lua_State *L) {
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &start_key);
+  return 0;
+}
+
 static const luaL_Reg internals[] = {
   {"different", ns_different},
+  {"forget_start", ns_forget_start},
   {NULL, NULL},
 };
 

@@ -207,9 +207,30 @@ local function status_of(ok, how, code)
   return code == 2 and INTERRUPTED or 128 + code
 end
 
+-- What was made read-only could be made writable again by whoever owns the
+-- mounts. One user namespace further down they are another's, and the kernel
+-- locks them as they are. The maps have to be written from outside.
+local function lock_mounts(net)
+  local map = { uid = identity "/proc/self/uid_map",
+    gid = identity "/proc/self/gid_map" }
+  local runner = ns.getpid()
+  local ready <close>, go = ns.pipe()
+  local writer <close> = ns.fork(function()
+    go:close()
+    if ready:read(1) == "g" then ns.map(runner, map) end
+  end)
+  ns.unshare("user", "mnt", "uts", net and "net" or "uts")
+  go:write "g"
+  go:close()
+  if not writer:wait() then error("the stage's ids could not be mapped", 0) end
+  if net then ns.lo_up() end
+  sys.forget_start()
+end
+
 -- In the runner: the host of the lesson is another process on the stage, so
 -- that a step which unshares itself does not change it.
-local function act(fn)
+local function act(fn, opts)
+  if not opts.uid0 then lock_mounts(opts.net) end
   local host <close> = sys.clone { reaper = true, deathsig = "KILL",
     bound = true }
   sys.fields(host).spawned = {}
@@ -239,7 +260,7 @@ local function janitor(opts, fn, front, terminal, notes, refusal)
   ns.subreaper(true)
   local ok, runner = pcall(function()
     local spec = stage_spec(opts)
-    spec.fn, spec.args = act, table.pack(fn)
+    spec.fn, spec.args = act, table.pack(fn, opts)
     return sys.clone(spec)
   end)
   if not ok then
