@@ -106,6 +106,18 @@ describe("the ladder", function()
     end
   end)
 
+  helpers.ns_it("user mnt pid", "a box without a layer cannot change the shared tree", function()
+    for _, rung in ipairs { "host", "self" } do
+      local out = run(([[
+        local root <close> = ns.rootfs.get{ rung = %q }
+        local box <close> = ns.box{ root = root, hostname = "box" }
+        print(box:call(function() local f, e, n = io.open("/etc/mine", "w") return n end))
+        io.write((box:read{ "/bin/sh", "-c", "hostname" }))
+        print(ns.access(root:path() .. "/etc/mine"))]]):format(rung))
+      assert.equal("30\nbox\nfalse\n", out) -- EROFS
+    end
+  end)
+
   helpers.ns_it("user mnt pid", "boxes share a tree and keep what they write to themselves", function()
     local out = run [[
       local root <close> = ns.rootfs.get{ network = false }

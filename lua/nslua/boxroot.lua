@@ -174,6 +174,8 @@ local function enter_root(steps, root, in_user)
   else
     add(steps, "mount", root.path, root.path, false, "bind,rec", false)
     add(steps, "chdir", root.path)
+    -- A tree that others share is not for one box to change.
+    if root.readonly then add(steps, "mount_setattr", ".", ATTRIBUTES.ro) end
   end
 end
 

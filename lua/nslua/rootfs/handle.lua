@@ -69,19 +69,21 @@ function Rootfs:overlay()
   for key, value in pairs(self) do copy[key] = value end
   copy.layered = true
   copy.below = self -- keeps its lock
-  copy.lock = nil
+  copy.lock, copy.scratch = nil, nil
   return handle.new(copy)
 end
 
 
----What a box mounts: the composite reads this.
+---What a box mounts: the composite reads this. A tree of the cache is shared, so
+---without a layer of its own a box cannot write to it.
 ---
 ---    print(ns.rootfs.get():box_root().path)
 ---
----@return { path: string, overlay: boolean?, mounts: table[]? }
+---@return { path: string, overlay: boolean?, readonly: boolean?, mounts: table[]? }
 function Rootfs:box_root()
   check(self)
-  return { path = self.directory, overlay = self.layered, mounts = self.mounts }
+  return { path = self.directory, overlay = self.layered, mounts = self.mounts,
+    readonly = self.name ~= nil and not self.layered or nil }
 end
 
 
