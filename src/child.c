@@ -52,7 +52,7 @@ static long write_file(const char *path, const char *text) {
 
 static long create_file(const char *path, long mode) {
   long fd = RAW4(SYS_openat, AT_FDCWD, path,
-                 O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+                 O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
   if (fd >= 0)
     RAW1(SYS_close, fd);
   return fd < 0 ? fd : 0;
