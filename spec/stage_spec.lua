@@ -32,6 +32,22 @@ end
 describe("the stage", function()
   helpers.adds_no_global "nslua.stage"
 
+  both("cannot be made writable again from the stage", function(run)
+    local out, err, code = on_stage([[
+      local function refused(f, ...)
+        local ok, e = pcall(f, ...)
+        io.write(ok and "done" or e.name, " ")
+      end
+      refused(ns.mount, "none", "/", nil, "remount,bind,rw")
+      refused(ns.mount_setattr, "/", { clear = "ro" })
+      local box <close> = ns.box { "user", "mnt" }
+      box:call(function() refused(ns.mount, "none", "/", nil, "remount,bind,rw") io.flush() end)
+      return 0]], nil, run)
+    assert.equal("", err)
+    assert.equal("EPERM EPERM EPERM ", out)
+    assert.equal(0, code)
+  end)
+
   both("is read-only but for /tmp, /run, $HOME, /proc and /dev", function(run)
     local out, err, code = on_stage([[
       for _, path in ipairs { "/", "/etc", "/usr", "/var/tmp", "/var" } do io.write(name(ns.mkdir, path .. "/evil"), " ") end
