@@ -166,7 +166,7 @@ lint:
 	@.ci/lint
 
 check:
-	@.ci/deps build run test check
+	@.ci/deps build run test browser check
 	@.ci/check $(SPEC)
 
 bench:
