@@ -27,6 +27,7 @@ local function in_text(options, count)
   }
 end
 
+-- Line by line, with a key after each step.
 local function by_hand(options, count)
   local reporter = in_text(options, count)
   reporter.wait = require "nslua.lesson.keys".wait
@@ -62,6 +63,11 @@ local function interactive(options, operands)
   return not options.batch and #operands == 1 and ns.isatty(0) and ns.isatty(1)
 end
 
+local function on_screen(options)
+  local term = os.getenv "TERM"
+  return not options.plain and term and term ~= "" and term ~= "dumb"
+end
+
 
 ---Runs each lesson.
 ---@param options table<string, any>
@@ -71,6 +77,12 @@ function batch.main(options, operands)
   local format = formats[options.batch] and require(formats[options.batch])
   local make = format and function() return silent end
     or interactive(options, operands) and by_hand or in_text
+  if make == by_hand and on_screen(options) then
+    local one, problem, status = load_.operand(operands[1])
+    if one then return require("nslua.lesson.course").main(one, options) end
+    lesson.complain(problem)
+    return status
+  end
   local worst, all = 0, {}
   for i, operand in ipairs(operands) do
     local one, problem, status = load_.operand(operand)

@@ -115,12 +115,32 @@ local function give_terminal(run)
 end
 
 -- Through a descriptor of our own: the offset of the other is the writers'.
+local function read_from(file, at)
+  local fd <close> = ns.open("/proc/self/fd/" .. file:fileno(), "r")
+  fd:seek("set", at)
+  return fd:read(MOST_OUTPUT) or "", fd:seek("end", 0)
+end
+
 local function read_caught(run)
-  local fd <close> = ns.open("/proc/self/fd/" .. run.caught:fileno(), "r")
-  fd:seek("set", run.at)
-  local text = fd:read(MOST_OUTPUT) or ""
-  run.at = fd:seek("end", 0)
+  local text
+  text, run.at = read_from(run.caught, run.at)
   return text
+end
+
+-- An act whose system calls, its children's too, are caught in a file.
+local function traced(run, act, ...)
+  local calls <close> = ns.memfd "nslua-calls"
+  local sink <close> = assert(io.open("/proc/self/fd/" .. calls:fileno(), "a")) -- io is not traced
+  sink:setvbuf "line"
+  local before
+  local result = table.pack(catch(run, function(...)
+    before = ns.trace(function(line) sink:write(line, "\n") end)
+    act(...)
+    ns.trace(before)
+  end, ...))
+  ns.trace(before)
+  run.calls = read_from(calls, 0)
+  return table.unpack(result, 1, result.n)
 end
 
 
@@ -272,7 +292,7 @@ end
 ---@return { err: any, traceback: string }? problem
 function Run:act(step)
   if not step.act then return nil end
-  local ok, problem = catch(self, step.act, self.t)
+  local ok, problem = (self.tracing and traced or catch)(self, step.act, self.t)
   return not ok and problem or nil
 end
 
@@ -287,6 +307,7 @@ function Run:step(step)
   read_caught(self)
   local started = ns.clock()
   local problem = self:act(step)
+  result.calls, self.calls = self.calls, nil
   result.view = show(self, step)
   result.output = read_caught(self)
   result.seconds = ns.clock() - started

@@ -6,16 +6,29 @@ local ns = require "nslua"
 
 local keys = {}
 
+local NAMES = {
+  ["\r"] = "enter", ["\n"] = "enter", ["\27[A"] = "up", ["\27[B"] = "down", ["\27OA"] = "up",
+  ["\27OB"] = "down", ["\27[5~"] = "pageup", ["\27[6~"] = "pagedown", ["\3"] = "quit", ["\4"] = "quit",
+  ["\12"] = "redraw", ["\127"] = "erase", ["\8"] = "erase", ["\27"] = "escape",
+}
 
----The next key: a character, or nil at the end of the input or on Ctrl-C.
+
+---The next key: a character, or the name of a key ("enter", "up", "pagedown",
+---"quit" for Ctrl-C, Ctrl-D and the end of the input); nil when the time is up.
+---@param seconds? number
 ---@return string?
-function keys.read()
+function keys.read(seconds)
   local fd <close> = ns.fd(0)
   local modes = fd:raw()
-  local ok, byte = pcall(fd.read, fd, 1)
+  local ok, bytes = pcall(function()
+    if seconds and #ns.poll({ fd }, seconds) == 0 then return false end
+    return fd:read(32) or ""
+  end)
   fd:tcsetattr(modes)
-  if not ok or byte == "" or byte == "\3" or byte == "\4" then return nil end
-  return byte
+  if ok and bytes == false then return nil end
+  if not ok or bytes == "" then return "quit" end
+  local first = bytes:match "^\27[%[O]%d*[A-Za-z~]" or bytes:match "^[%z\1-\127\194-\244][\128-\191]*" or bytes
+  return NAMES[first] or first
 end
 
 
@@ -28,8 +41,8 @@ function keys.wait()
   local go
   repeat
     local key = keys.read()
-    if key == nil or key == "q" or key == "Q" then go = false end
-    if key == "\r" or key == "\n" or key == " " then go = true end
+    if key == "quit" or key == "q" or key == "Q" then go = false end
+    if key == "enter" or key == " " then go = true end
   until go ~= nil
   io.write(os.getenv "TERM" == "dumb" and "\n" or "\r\27[K")
   io.stdout:flush()

@@ -177,7 +177,8 @@ end
 ---@param lesson nslua.Lesson
 ---@param sum { claims: integer, failed: integer, steps: integer, seconds: number, where: string[] }
 ---@param status integer
-function plain.summary(lesson, sum, status)
+---@param proof string  what became of the machine outside the stage
+function plain.summary(lesson, sum, status, proof)
   local all = sum.steps == #lesson.steps
   local steps = ("%d of %d steps"):format(sum.steps, #lesson.steps)
   if all then
@@ -185,8 +186,10 @@ function plain.summary(lesson, sum, status)
   end
   local mark = status == 0 and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
   say()
-  say(mark, " ", text.clean(lesson.id), ": ", status == 130 and "interrupted after " or "", steps, ", ",
-    count_of(sum), ("   %.2f s"):format(sum.seconds))
+  local told = ("%s: %s%s, %s, %.2f s"):format(text.clean(lesson.id), status == 130 and "interrupted after " or "",
+    steps, count_of(sum), sum.seconds)
+  for i, line in ipairs(fill(told, width() - 2)) do say(i == 1 and mark or " ", " ", line) end
+  paragraphs(proof, "  ")
   if status == 0 and lesson.done then paragraphs(lesson.done, "  ") end
   io.stdout:flush()
 end

@@ -5,6 +5,7 @@
 
 local sys = require "nslua.sys"
 local engine = require "nslua.lesson.engine"
+local outside = require "nslua.lesson.outside"
 local needs = require "nslua.lesson.needs"
 local stage = require "nslua.stage"
 local wire = require "nslua.wire"
@@ -86,7 +87,7 @@ local function build(run)
   return debug.getmetatable(err) == sys.error_type and runner.CANNOT or runner.FAILED
 end
 
-local function run_steps(run, reporter, record)
+local function run_steps(run, reporter, write)
   local status = 0
   if not reporter.wait then -- nobody is there to answer
     local null <close> = ns.open "/dev/null"
@@ -95,7 +96,7 @@ local function run_steps(run, reporter, record)
   for _, step in ipairs(run.lesson.steps) do
     reporter.before(step)
     local result = run:step(step)
-    write_down(record, result)
+    write(result)
     reporter.after(step, result)
     if not result.ok then status = runner.FAILED end
     if result.problem then break end
@@ -120,6 +121,23 @@ local function on_stage(lesson, options, root, fn)
 end
 
 
+---Runs fn on a fresh stage; what it writes down is there afterwards, however
+---the stage ended.
+---@param lesson nslua.Lesson
+---@param options table<string, any>
+---@param root nslua.Rootfs?
+---@param fn fun(run: table, write_down: fun(value: table)): integer
+---@return integer status
+---@return { results: table[] } outcome
+function runner.record(lesson, options, root, fn)
+  local record <close> = ns.memfd "nslua-results"
+  local status = on_stage(lesson, options, root, function(run)
+    return fn(run, function(value) write_down(record, value) end)
+  end)
+  return status, { results = read_record(record) }
+end
+
+
 ---Runs fn on a fresh stage and brings back what it found: for proofs.
 ---@param lesson nslua.Lesson
 ---@param options table<string, any>
@@ -128,18 +146,21 @@ end
 ---@return integer status
 ---@return any found
 function runner.try(lesson, options, root, fn)
-  local record <close> = ns.memfd "nslua-proof"
-  local status = on_stage(lesson, options, root, function(run)
-    write_down(record, fn(run))
+  local status, outcome = runner.record(lesson, options, root, function(run, write)
+    write(fn(run))
     return 0
   end)
-  return status, read_record(record)[1]
+  return status, outcome.results[1]
 end
 
 
 -- -- one lesson -------------------------------------------------------------
 
-local function sum_up(results, started)
+---What the results come to.
+---@param results table[]
+---@param started number
+---@return table sum
+function runner.sum_up(results, started)
   local sum = { claims = 0, failed = 0, steps = #results, where = {}, seconds = ns.clock() - started }
   for _, result in ipairs(results) do
     for _, claim in ipairs(result.claims) do
@@ -164,13 +185,14 @@ function runner.run(lesson, options, reporter)
   if failed then return failed, { results = {}, reason = why } end
   local _ <close> = root
   reporter.title(lesson, facts_of(root))
-  local record <close> = ns.memfd "nslua-results"
-  local status = on_stage(lesson, options, root, function(run)
-    return run_steps(run, reporter, record)
+  local before = outside.look()
+  local status, outcome = runner.record(lesson, options, root, function(run, write)
+    return run_steps(run, reporter, write)
   end)
-  local outcome = { results = read_record(record) }
-  outcome.sum = sum_up(outcome.results, started)
-  if status ~= runner.CANNOT then reporter.summary(lesson, outcome.sum, status) end
+  outcome.sum = runner.sum_up(outcome.results, started)
+  if status ~= runner.CANNOT then
+    reporter.summary(lesson, outcome.sum, status, (outside.say(before)))
+  end
   return status, outcome
 end
 
