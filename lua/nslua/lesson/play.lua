@@ -216,17 +216,18 @@ end
 
 -- -- the loop ----------------------------------------------------------------------------
 
--- A key; the screen is drawn again when its size has changed meanwhile.
+-- Draws, and waits for a key; draws again when the size has changed meanwhile.
 local function next_key(game)
-  local rows, columns = screen.size()
+  local raw <close> = keys.raw()
+  local rows, columns
   while true do
-    local key = keys.read(0.5)
-    if key then return key end
     local r, c = screen.size()
     if r ~= rows or c ~= columns then
       rows, columns = r, c
       screen.draw(game.shown)
     end
+    local key = keys.read(raw, 0.5)
+    if key then return key end
   end
 end
 
@@ -252,7 +253,6 @@ function play.lesson(run, start, write_down)
   show_step(game, math.min(first, #game.results + 1))
   if start.run and not game.shown.step.ask then act(game) end
   while true do
-    screen.draw(game.shown)
     local fn = on[next_key(game)]
     local status = fn and fn(game)
     if status then return status end

@@ -1,0 +1,279 @@
+-- SPDX-License-Identifier: MIT
+-- The screen of a lesson: what is drawn, and what keys do on a terminal of our
+-- own making.
+local helpers = require "spec.helpers"
+local screen = require "nslua.lesson.screen"
+local text = require "nslua.text"
+local ns = require "nslua"
+
+local PATIENCE = 10 -- seconds until something must be on the screen
+
+
+-- -- what is drawn -------------------------------------------------------------
+
+local function a_lesson()
+  return ns.lesson {
+    id = "a", title = "A title", { "The step", say = ("word "):rep(30), shell = "by hand",
+      run = function(t) t.box:call(print) end, hint = { "one", "two" },
+      check = { ["it holds"] = function() return true end } },
+    { "The last", observe = true },
+  }
+end
+
+local function shown_step()
+  local step = a_lesson().steps[1]
+  return { step = step, hints = 1, result = { output = "out\twards\n\27[31m", claims = {
+    { text = "it holds", ok = true, kind = "check" },
+    { text = "it does not", ok = false, kind = "check", why = "because", where = "file:1" } },
+    panes = { left = { "HOST", "12/1 sh" }, right = { "BOX", "1 sh" } }, changed = "+1 process" } }
+end
+
+local function drawn(shown, rows, columns)
+  local lines = {}
+  for i, line in ipairs(screen.compose(shown, rows, columns)) do lines[i] = line[1] end
+  return table.concat(lines, "\n"), lines
+end
+
+describe("the screen", function()
+  helpers.adds_no_global "nslua.lesson.screen"
+
+  after_each(function() text.choose { utf8 = false } end)
+
+  it("fills the terminal and no more, whatever its size", function()
+    for _, size in ipairs { { 24, 80 }, { 50, 200 }, { 10, 40 }, { 24, 30 } } do
+      local _, lines = drawn(shown_step(), size[1], size[2])
+      assert.equal(size[1], #lines)
+      for _, line in ipairs(lines) do
+        assert.is_true(text.width(line) < size[2], ("%d columns: %s"):format(size[2], line))
+      end
+    end
+  end)
+
+  it("shows the code, the same by hand, the output, both sides and the claims", function()
+    local all = drawn(shown_step(), 60, 80)
+    for _, part in ipairs { "A title", "a/1", "1/2", "t.box:call(print)", "by hand", "out    wards", "\\x1B[31m",
+      "HOST", "it holds", "it does not", "because", "at file:1", "since the step before: +1 process",
+      "hint 1 of 2: one" } do
+      assert.truthy(all:find(part, 1, true), part .. " is not on\n" .. all)
+    end
+    assert.truthy(all:find "12/1 sh +[|│] 1 sh")
+    assert.falsy(all:find "hint 2")
+  end)
+
+  it("puts the sides one below the other when it is narrow", function()
+    local all = drawn(shown_step(), 60, 50)
+    assert.truthy(all:find " HOST\n 12/1 sh\n BOX\n 1 sh\n")
+  end)
+
+  it("is ASCII where UTF-8 is not wanted", function()
+    text.choose { utf8 = false }
+    assert.falsy(drawn(shown_step(), 60, 80):find "[\128-\255]")
+  end)
+
+  it("goes down when there is more", function()
+    local shown = shown_step()
+    assert.truthy(drawn(shown, 16, 80):find "space more")
+    shown.offset = math.huge
+    local all = drawn(shown, 16, 80)
+    assert.falsy(all:find "space more")
+    assert.truthy(all:find "hint 1 of 2")
+  end)
+
+  it("hides the solution of an exercise until it is asked for", function()
+    local shown = shown_step()
+    shown.result, shown.step.solution = nil, shown.step.run
+    assert.falsy(drawn(shown, 40, 80):find "t.box:call")
+    assert.truthy(drawn(shown, 40, 80):find "Enter check" or drawn(shown, 40, 80):find "⏎ check")
+    shown.solution = true
+    assert.truthy(drawn(shown, 40, 80):find("t.box:call", 1, true))
+  end)
+end)
+
+
+-- -- what keys do ------------------------------------------------------------------
+
+local session = {}
+session.__index = session
+
+function session.start(home, argv, env)
+  local master, slave = ns.pty(40, 80)
+  local self = setmetatable({ master = master, slave = slave, raw = "", shown = "", seen = 1 }, session)
+  self.modes = slave:tcgetattr()
+  local terminal = ns.readlink("/proc/self/fd/" .. slave:fileno())
+  local command = { "env", "TERM=xterm", "NO_COLOR=1", "HOME=" .. home, "SHELL=/bin/sh", "LC_ALL=C.UTF-8",
+    table.unpack(env or {}) }
+  command[#command + 1] = helpers.program
+  table.move(argv, 1, #argv, #command + 1, command)
+  self.child = ns.fork(function()
+    ns.setsid()
+    local tty = ns.open(terminal, "rdwr") -- becomes the controlling terminal
+    for fd = 0, 2 do tty:dup2(fd) end
+    ns.exec(command)
+  end)
+  return self
+end
+
+function session:expect(wanted)
+  local deadline = os.time() + PATIENCE
+  while true do
+    local from, to = self.shown:find(wanted, self.seen, true)
+    if from then
+      self.seen = to + 1
+      return
+    end
+    if #ns.poll({ self.master }, 1) > 0 then
+      self.raw = self.raw .. (self.master:read(65536) or "")
+      self.shown = self.raw:gsub("\27%[[%d;?]*%a", ""):gsub("[\r\7]", "")
+    elseif os.time() > deadline or select(2, self.child:wait(0)) ~= "timeout" then
+      error(("%q is not shown after %q"):format(wanted, self.shown:sub(self.seen)), 2)
+    end
+  end
+end
+
+function session:type(keys) self.master:write(keys) end
+
+-- The lesson ends; the terminal is as it was.
+function session:ends(status)
+  local _, how, code = self.child:wait(PATIENCE)
+  assert.same({ "exit", status }, { how, code })
+  assert.equal(self.modes, self.slave:tcgetattr())
+  self.master:close()
+  self.slave:close()
+end
+
+describe("a lesson on a terminal", function()
+  local home
+
+  before_each(function() home = ns.mkdtemp "/tmp/nslua-spec-XXXXXX" end)
+
+  after_each(function() helpers.run { "rm", "-rf", home } end)
+
+  local function stage_it(name, fn) helpers.ns_it("user mnt uts pid", name, fn) end
+
+  stage_it("is gone through with Enter, and ends with 0", function()
+    local s = session.start(home, { "scripts/uts.lua" })
+    for step = 1, 5 do
+      s:expect(("uts/%d"):format(step))
+      s:type "\r"
+      s:expect "next"
+      s:type "\r"
+    end
+    s:expect "all 11 claims held"
+    s:expect "outside the stage as before"
+    s:ends(0)
+  end)
+
+  for name, key in pairs { ["q"] = "q", ["Ctrl-C"] = "\3", ["Ctrl-D"] = "\4" } do
+    stage_it("ends with 130 on " .. name .. " and leaves the terminal as it was", function()
+      local s = session.start(home, { "scripts/uts.lua" })
+      s:expect "look"
+      s:type(key)
+      s:expect "interrupted after 0 of 5 steps"
+      s:ends(130)
+    end)
+  end
+
+  stage_it("runs again on a fresh stage, goes back, shows the map and the calls", function()
+    local s = session.start(home, { "scripts/uts.lua" })
+    s:expect "look"
+    s:type "\r"; s:expect "next"
+    s:type "\r"; s:expect "uts/2"
+    s:type "\r"; s:expect "it inherited the name"
+    local before = s.shown:match "BOX  uts:%[(%d+)%]"
+    s:type "r"; s:expect "it inherited the name"
+    assert.truthy(before)
+    s:type "k"; s:expect "clone3("
+    s:type "\r"; s:expect "next"
+    s:type "m"; s:expect "user mnt pid uts"
+    s:type "\r"; s:expect "next"
+    s:type "b"; s:expect "uts/1"
+    s:type "h"; s:expect "hint 1 of 1"
+    s:type "q"
+    s:ends(130)
+  end)
+
+  stage_it("has a prompt with t in it, and a shell in the box", function()
+    local s = session.start(home, { "scripts/uts.lua" }, { "NSLUA_READLINELIB=" })
+    s:expect "look"
+    s:type "\r"; s:expect "next"
+    s:type "s"; s:expect "There is no box yet."
+    s:type "\r"; s:expect "uts/2"
+    s:type "\r"; s:expect "it inherited the name"
+    s:type "p"; s:expect "Ctrl-D comes back"; s:expect "> "
+    s:type "print(#t.box:hostname() > 0, 6 * 7)\r"; s:expect "true\t42"
+    s:type "\4"; s:expect "next"
+    s:type "s"; s:expect "exit comes back"
+    s:type "hostname sh''elled; hostname\r"; s:expect "shelled\n"
+    s:type "exit\r"; s:expect "next"
+    s:type "\r"; s:expect "uts/3"
+    s:type "q"
+    s:ends(130)
+  end)
+
+  stage_it("remembers how far somebody came, and forgets it when told", function()
+    local s = session.start(home, { "scripts/uts.lua" })
+    s:expect "look"
+    s:type "\r"; s:expect "next"
+    s:type "q"
+    s:ends(130)
+    s = session.start(home, { "scripts/uts.lua" })
+    s:expect "You were at step 2: g goes on there."
+    s:type "g"; s:expect "uts/2"
+    s:type "q"
+    s:ends(130)
+    helpers.nslua({ "--forget", "uts" }, { env = { HOME = home } })
+    s = session.start(home, { "scripts/uts.lua" })
+    s:expect "look"
+    assert.falsy(s.shown:find "You were at")
+    s:type "q"
+    s:ends(130)
+  end)
+
+  stage_it("opens the editor and goes on with what was written", function()
+    local lesson = home .. "/lesson.lua"
+    helpers.nslua { "--new", lesson }
+    local editor = home .. "/editor"
+    local file <close> = assert(io.open(editor, "w"))
+    file:write("#!/bin/sh\nsed -i 's/Rename the box/Call it names/' \"$2\"\n")
+    file:close()
+    ns.chmod(editor, "755")
+    local s = session.start(home, { lesson }, { "VISUAL=" .. editor })
+    s:expect "Rename the box, not the host"
+    s:type "e"; s:expect "Call it names, not the host"
+    s:type "q"
+    s:ends(130)
+  end)
+
+  stage_it("asks for a guess, and leaves an exercise to the learner", function()
+    local lesson = home .. "/lesson.lua"
+    local file <close> = assert(io.open(lesson, "w"))
+    file:write [[local ns = require "nslua"
+      return ns.lesson { id = "ex", title = "Exercise", box = { "uts" },
+        { "Guess", run = function(t) t.box:call(ns.sethostname, "blue") end,
+          ask = { "Which colour?", answer = function(t) return t.box:hostname() end } },
+        { "Do", solution = function(t) t.box:call(ns.sethostname, "red") end, hint = { "a hint" },
+          check = { ["it is red"] = function(t) return t.box:hostname() == "red" end } } }]]
+    file:close()
+    local s = session.start(home, { lesson })
+    s:expect "Which colour?"
+    s:type "\r"; s:expect "your guess: "
+    s:type "green\r"; s:expect "your guess: green   the answer: blue"
+    s:type "\r"; s:expect "your turn"
+    s:type "\r"; s:expect "Not yet: it is red"
+    s:type "h"; s:expect "hint 1 of 1: a hint"
+    s:type "h"; s:expect "a solution"
+    s:type "\r"; s:expect "it is red"; s:expect "next"
+    s:type "\r"; s:expect "its claim held"
+    s:ends(0)
+  end)
+
+  stage_it("is plain with --plain, with a key after each step", function()
+    local s = session.start(home, { "--plain", "scripts/uts.lua" })
+    s:expect "we are in the host's UTS namespace"
+    s:expect "next"
+    s:type "\r"; s:expect "uts/2"; s:expect "next"
+    assert.falsy(s.raw:find "\27%[H")
+    s:type "q"
+    s:ends(130)
+  end)
+end)
