@@ -99,12 +99,12 @@ pid:[2]         9   1 root init
     local _, _, status = helpers.run { "python3", "-c", "" }
     return status == 0, "python3 is not installed"
   end, "is JSON that others read", function()
-    local list = ns.list "uts" -- once: others' namespaces come and go
+    local rows = ns.list "uts" -- once: others' namespaces come and go
     local out = helpers.run({ "python3", "-c", [[
 import json, sys
 rows = json.load(sys.stdin)
-print(len(rows), all(r["ns"] > 0 for r in rows), rows[0]["type"])]] }, { stdin = list:json(2) })
-    assert.equal(#list .. " True uts\n", out)
+print(len(rows), all(r["ns"] > 0 for r in rows), rows[0]["type"])]] }, { stdin = rows:json(2) })
+    assert.equal(#rows .. " True uts\n", out)
   end)
 
   it("is a graph for Graphviz, quoted", function()
