@@ -178,7 +178,12 @@ local modes = {
 function lesson.main(given, operands)
   if given.color then require "nslua.text".choose { color = given.color } end
   for mode, module in pairs(modes) do
-    if given[mode] then return require(module).main(given, operands) end
+    if given[mode] then
+      if not package.preload[module] then
+        return 2, ("--%s is not written yet"):format(mode)
+      end
+      return require(module).main(given, operands)
+    end
   end
   return require "nslua.lesson.batch".main(given, operands)
 end
