@@ -205,5 +205,6 @@ return ns.lesson {
       end },
     hint = { "ns.list():svg() draws it: a frame for each user namespace." } },
 
-  done = "The tools of this lesson, for every day: scripts/lsns.lua, scripts/ps.lua, scripts/netns.lua",
+  done = "Next: a hostname of its own: nslua scripts/uts.lua. The tools of this lesson, for every day, are "
+    .. "scripts/lsns.lua, scripts/ps.lua and scripts/netns.lua",
 }
