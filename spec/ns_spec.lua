@@ -188,6 +188,22 @@ describe("ns", function()
       assert.equal("ENOENT", select(2, pcall(ns.of, 2 ^ 40 | 0)).name)
     end)
 
+    it("is found by its id, and by a row that names it", function()
+      local uts = ns.of(nil, "uts")
+      if not uts.id then return helpers.absent("ns.of{id}", "NS_GET_ID is of Linux 6.18") end
+      for _, row in ipairs { { id = uts.id }, { id = uts.id, type = "uts" }, { ns = uts.inode },
+        { inode = uts.inode, id = uts.id, type = "uts" } } do
+        assert.is_true(ns.of(row) == uts)
+      end
+      assert.equal("ENOENT", select(2, pcall(ns.of, { id = uts.id, type = "net" })).name)
+      assert.equal("ENOENT", select(2, pcall(ns.of, { id = math.maxinteger })).name)
+      for _, row in ipairs { {}, { id = 0 }, { id = "1" }, { id = 1.5 }, { ns = -1 }, { id = 1, type = "x" } } do
+        local ok, err = pcall(ns.of, row)
+        assert.is_false(ok)
+        assert.truthy(err:find("bad argument #1", 1, true), err)
+      end
+    end)
+
     it("has an id that is never used again", function()
       local uts = ns.of(nil, "uts")
       if not uts.id then return helpers.absent("ns.id", "NS_GET_ID is of Linux 6.18") end

@@ -163,19 +163,6 @@ static void walk_mount_namespaces(Scan *s, unsigned long step) {
   }
 }
 
-/* Opens a namespace by its id (Linux 6.19); -1: no such way. */
-static int open_by_id(__u64 id) {
-  struct {
-    struct file_handle head;
-    struct {
-      __u64 id;
-      __u32 type, ino;
-    } body;
-  } handle = {.head = {.handle_bytes = 16, .handle_type = FILEID_NSFS}};
-  memcpy((char *)&handle + sizeof handle.head, &id, sizeof id);
-  return open_by_handle_at(FD_NSFS_ROOT, &handle.head, O_RDONLY | O_CLOEXEC);
-}
-
 /* All namespaces that listns tells of; nothing on a kernel without it. */
 static void list_by_id(Scan *s) {
   __u64 ids[128];
@@ -183,7 +170,7 @@ static void list_by_id(Scan *s) {
   long n;
   while ((n = syscall(SYS_listns, &request, ids, 128, 0)) > 0) {
     for (long i = 0; i < n; i++) {
-      int fd = open_by_id(ids[i]);
+      int fd = lib_open_handle(&(lib_Number){.id = ids[i]});
       if (fd >= 0)
         take(s, fd, scan_type(ioctl(fd, NS_GET_NSTYPE)));
     }

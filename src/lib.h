@@ -205,6 +205,16 @@ int lib_checkpidfd(lua_State *L, int arg);
    no namespace closes it and is false, with errno. */
 bool lib_identify(lib_Ns *ns);
 
+/* A namespace by its numbers, 0 for what is not known (number.c): an open
+   descriptor, or -1 with errno. */
+typedef struct lib_Number {
+  uint64_t id, inode;
+  int type; /* CLONE_NEW* */
+} lib_Number;
+int lib_open_number(const lib_Number *wanted);
+/* The same by way of the kernel alone, no matter what /proc shows. */
+int lib_open_handle(const lib_Number *wanted);
+
 bool lib_mine(const lib_Fd *handle);
 void lib_close(lib_Fd *handle);
 /* The number of forks between the process that loaded nslua and this one. */

@@ -122,48 +122,60 @@ static void push_by_fd(lua_State *L, int fd) {
 /* No pid is larger: a number above it is a namespace, as lsns prints it. */
 #define LARGEST_PID 4194304
 
-/* Looks at the links of one process for the namespace with this number. */
-static int open_if_in(const char *pid, unsigned long long inode) {
-  char path[64], target[64], wanted[64];
-  for (int i = 0; i < LIB_NSCOUNT; i++) {
-    snprintf(path, sizeof path, "/proc/%.20s/ns/%s", pid, lib_nstypes[i].word);
-    snprintf(wanted, sizeof wanted, "%s:[%llu]", lib_nstypes[i].word, inode);
-    ssize_t n = readlink(path, target, sizeof target - 1);
-    if (n <= 0)
-      continue;
-    target[n] = '\0';
-    if (strcmp(target, wanted) == 0)
-      return open(path, O_RDONLY | O_CLOEXEC);
-  }
-  return -1;
-}
-
-static int open_by_inode(unsigned long long inode) {
-  struct dirent *entry;
-  int fd = -1;
-  DIR *proc = opendir("/proc");
-  if (proc == NULL)
-    return -1;
-  while (fd == -1 && (entry = readdir(proc)) != NULL)
-    if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-      fd = open_if_in(entry->d_name, inode);
-  closedir(proc);
-  if (fd == -1)
-    errno = ENOENT;
-  return fd;
-}
-
-static void push_by_inode(lua_State *L, lua_Integer inode) {
+/* Pushes the namespace with these numbers. */
+static void push_by_number(lua_State *L, const lib_Number *wanted) {
   lib_Ns *ns = lib_newns(L);
-  ns->h.fd = open_by_inode((unsigned long long)inode);
+  ns->h.fd = lib_open_number(wanted);
   if (ns->h.fd == -1)
-    lib_fail(L, errno, "open", "rl", "/proc/*/ns/*", (long)inode);
+    lib_fail(L, errno, "open", "rl", "/proc/*/ns/*",
+             (long)(wanted->id != 0 ? wanted->id : wanted->inode));
   lib_check(L, lib_identify(ns) ? 0 : -1, "fstat", "d", ns->h.fd);
 }
 
+static uint64_t number_field(lua_State *L, const char *name) {
+  lua_Integer n = 0;
+  lua_pushstring(L, name);
+  if (lua_rawget(L, 1) != LUA_TNIL) {
+    int is_number;
+    n = lua_tointegerx(L, -1, &is_number);
+    if (!is_number || lua_type(L, -1) != LUA_TNUMBER || n <= 0)
+      luaL_argerror(L, 1, lua_pushfstring(L, "%s is a number above 0", name));
+  }
+  lua_pop(L, 1);
+  return (uint64_t)n;
+}
+
+/* { id =, ns = | inode =, type = }, as a row of ns.list has them. */
+static void check_number(lua_State *L, int type, lib_Number *wanted) {
+  wanted->type = type;
+  wanted->id = number_field(L, "id");
+  wanted->inode = number_field(L, "ns");
+  if (wanted->inode == 0)
+    wanted->inode = number_field(L, "inode");
+  if (wanted->id == 0 && wanted->inode == 0)
+    luaL_argerror(L, 1, "the table has neither id nor ns nor inode");
+  lua_pushliteral(L, "type");
+  if (lua_rawget(L, 1) != LUA_TNIL && type == 0) {
+    lua_replace(L, 1);
+    wanted->type = lib_checknstype(L, 1);
+  }
+}
+
+/* A large number is an inode, else the id of a kernel that is long awake. */
+static void push_by_integer(lua_State *L, int type) {
+  lib_Number wanted = {.inode = (uint64_t)lua_tointeger(L, 1), .type = type};
+  lib_Number other = {.id = wanted.inode, .type = type};
+  lib_Ns *ns = lib_newns(L);
+  ns->h.fd = lib_open_number(&wanted);
+  if (ns->h.fd >= 0)
+    lib_check(L, lib_identify(ns) ? 0 : -1, "fstat", "d", ns->h.fd);
+  else
+    push_by_number(L, &other);
+}
+
 /* ns.of([target [, type]]) -> { user = Ns, ... } | Ns    namespaces(7)
-   target: pid, Proc, path of a namespace file, Fd, the number of a namespace
-   that some process is in; nil is the caller */
+   target: pid, Proc, path of a namespace file, Fd, the inode of a namespace,
+   { id = }; nil is the caller */
 static int ns_of(lua_State *L) {
   int index = lua_isnoneornil(L, 2) ? -1 : type_index(lib_checknstype(L, 2));
   lua_settop(L, 1);
@@ -176,7 +188,13 @@ static int ns_of(lua_State *L) {
     return 1;
   }
   if (lua_isinteger(L, 1) && lua_tointeger(L, 1) > LARGEST_PID) {
-    push_by_inode(L, lua_tointeger(L, 1));
+    push_by_integer(L, index < 0 ? 0 : lib_nsflags[index]);
+    return 1;
+  }
+  if (lua_istable(L, 1)) {
+    lib_Number wanted;
+    check_number(L, index < 0 ? 0 : lib_nsflags[index], &wanted);
+    push_by_number(L, &wanted);
     return 1;
   }
   pid_t pid = lua_isnil(L, 1) ? 0 : lib_checkpid(L, 1);

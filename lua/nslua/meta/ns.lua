@@ -49,14 +49,18 @@ function ns.unshare(type, ...) end
 function ns.setns(target, ...) end
 
 ---Handles on the namespaces of a process, by type; of the caller without an
----argument. A type that the kernel lacks is absent.
+---argument. A type that the kernel lacks is absent. One namespace is named by a
+---file, by its inode (what lsns prints, larger than any pid), by a row of
+---ns.list, or by { id = N }: ids are small numbers, as pids are. An id without
+---inode and type finds only what a process is in before Linux 6.19.
 ---
 ---    local mine, theirs = ns.of(nil, "uts"), ns.of(ns.getppid(), "uts")
 ---    print(mine == theirs, mine.inode)
 ---
----Raises: ESRCH, EACCES or EPERM (another user's process), EINVAL (no namespace).
----Source: namespaces(7), ioctl_pidfd(2)
----@param target? integer|nslua.Proc|nslua.Fd|string  a pid, handle, namespace file, or its inode
+---Raises: ESRCH, EACCES or EPERM (another user's process), EINVAL (no namespace),
+---ENOENT (no namespace with that number that the caller may see).
+---Source: namespaces(7), ioctl_pidfd(2), open_by_handle_at(2)
+---@param target? integer|nslua.Proc|nslua.Fd|string|table  a pid, handle, namespace file, inode, or { id =, ns =, type = }
 ---@param type? string  one type only
 ---@return table<string, nslua.Ns>|nslua.Ns|nil  with a type or a file: one handle
 function ns.of(target, type) end
