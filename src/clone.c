@@ -387,12 +387,19 @@ static const char *find_path(const char *const *envp) {
   return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
+/* Only what is given: a function has the caller's environment already. It
+   stays on the stack, so that the child may look into it. */
+static void read_environment(Call *call) {
+  if (lua_getfield(call->L, 1, "env") != LUA_TNIL)
+    call->plan.envp = lib_pushenvironment(call->L, lua_gettop(call->L));
+}
+
 /* argv and env stay on the stack. The reaper gets its own name in front. */
 static void read_program(Call *call, bool reaper) {
   lua_State *L = call->L;
   int type = lua_getfield(L, 1, "argv");
   if (type == LUA_TNIL && !reaper) {
-    lua_pop(L, 1);
+    read_environment(call);
     return;
   }
   if (type == LUA_TNIL) {
@@ -511,6 +518,8 @@ _Noreturn static void run_function(Call *call) {
     close(plan->channel);
   munmap(call->region->outcome, sizeof(Outcome));
   call->region->outcome = NULL;
+  if (plan->envp != NULL)
+    environ = (char **)plan->envp;
   lua_getfield(L, 1, "fn");
   lua_getfield(L, 1, "args");
   int args = lua_gettop(L), n = 0;

@@ -114,6 +114,9 @@ end
 ---env, keep_env, uid, gid, groups, caps, no_new_privs, rlimits, session,
 ---stdin, stdout, stderr ("null", "pipe", "tty", "inherit" or an Fd), init,
 ---argv, die_with_parent.
+---What is started in the box later (b:spawn, b:run, b:read, b:call, b:enter) has
+---its env, ids, caps and limits too. A pid namespace without "mnt" keeps the
+---/proc of outside, where ps shows the host's processes: mnt gives it its own.
 ---Raises: what ns.clone raises.
 ---Source: clone(2), namespaces(7)
 ---@param opts? table

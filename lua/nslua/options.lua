@@ -216,11 +216,11 @@ local function add_rlimits(steps, limits)
 end
 
 -- Ids last but for capabilities: every step before may need the rights.
-local function add_ids(steps, opts)
+local function add_ids(steps, opts, map)
   local uid, gid = opts.uid, opts.gid
   if opts.groups then
     add(steps, "setgroups", opts.groups)
-  elseif uid and uid ~= 0 and not opts.map and sys.is_admin() then
+  elseif uid and uid ~= 0 and not map and sys.is_admin() then
     add(steps, "setgroups", {})
   end
   if opts.caps and uid then add(steps, "prctl", 8, 1) end -- PR_SET_KEEPCAPS
@@ -252,7 +252,7 @@ end
 ---names, mounts while the old root is in sight, the terminal, limits, ids.
 ---@param opts table
 ---@param which table<string, boolean|nslua.Ns>
----@param child { is_function: boolean, foreground: integer? }
+---@param child { is_function: boolean, foreground: integer?, map: any }
 ---@return table[] steps
 ---@return table<string, boolean> made  types that a step makes
 function options.steps(opts, which, child)
@@ -261,7 +261,8 @@ function options.steps(opts, which, child)
     time = which.time == true and (opts.monotonic or opts.boottime) ~= nil,
     cgroup = which.cgroup == true and options.cgroup_place(opts.cgroup),
   }
-  add_map_root(steps, opts.map)
+  local map = opts.map or child.map -- its own, or that of where it is put
+  add_map_root(steps, map)
   if made.time then add_time(steps, opts, child.is_function) end
   if made.cgroup then add(steps, "unshare", "cgroup") end -- its root: there
   add_names(steps, opts)
@@ -282,7 +283,7 @@ function options.steps(opts, which, child)
   end
   if opts.rlimits then add_rlimits(steps, opts.rlimits) end
   if child.hide then add(steps, "prctl", 4, 0) end -- PR_SET_DUMPABLE
-  add_ids(steps, opts)
+  add_ids(steps, opts, map)
   if opts.cwd then add(steps, "chdir", opts.cwd) end
   return steps, made
 end
@@ -324,7 +325,7 @@ end
 ---Turns options into what sys.clone takes.
 ---@param opts table
 ---@param which table<string, boolean|nslua.Ns>
----@param child { is_function: boolean, foreground: integer?, hide: boolean? }
+---@param child { is_function: boolean, foreground: integer?, hide: boolean?, map: any }
 ---@param res table  from birth.resources: what it opens is put there
 ---@return table spec
 function options.compile(opts, which, child, res)

@@ -27,11 +27,33 @@ end
 
 local MNT = select(2, sys.nstype("mnt"))
 
+-- What a box was given holds for what joins it later, one by one, unless the
+-- call says otherwise: as `docker exec` has it. Its directory comes by itself.
+local INHERITED = { "caps", "gid", "groups", "no_new_privs", "rlimits", "uid" }
+
+-- The options of the box that this process is, or was started in.
+local function given(target)
+  local fields = sys.fields(target)
+  return fields.options or fields.place
+end
+
+local function inherit(opts, child, kept)
+  for _, key in ipairs(INHERITED) do
+    if opts[key] == nil then opts[key] = kept[key] end
+  end
+  if opts.env == nil and opts.keep_env == nil then
+    opts.env, opts.keep_env = kept.env, kept.keep_env
+  end
+  child.map = kept.map
+end
+
 -- What sys.clone needs to put a child where target is. The places come first:
 -- what the options ask for happens there.
 local function inside(target, opts, child, res)
   opts = birth.copy(opts or {})
   local which = options.types(opts)
+  local kept = given(target)
+  if kept and not child.only then inherit(opts, child, kept) end
   if opts.die_with_parent == nil then opts.die_with_parent = true end
   local spec = options.compile(opts, which, child, res)
   local types = sys.different(target)
@@ -50,6 +72,7 @@ end
 -- A box keeps what it started, so that a dropped handle ends nothing.
 local function remember(place, child)
   local spawned = sys.fields(place).spawned
+  sys.fields(child).place = given(place) -- still the box
   if not spawned then return child end
   for i = #spawned, 1, -1 do
     if not spawned[i].running then table.remove(spawned, i) end
@@ -60,7 +83,9 @@ end
 
 
 ---Starts a program or a function where this process is: in its namespaces,
----its root and its directory. Uses one pid inside.
+---its root and its directory. Uses one pid inside. In a box the env, uid, gid,
+---groups, caps, no_new_privs and rlimits of the box hold too, unless the options
+---say otherwise; an env of one's own replaces the box's whole.
 ---
 ---    local p = b:spawn({ "sleep", "1000" })
 ---
