@@ -16,9 +16,9 @@
 
 enum {
   GRAIN = 16,
-  LARGEST = 512, /* what is larger goes to malloc */
+  LARGEST = 2048, /* what is larger goes to malloc */
   CLASSES = LARGEST / GRAIN + 1,
-  FIRST = 192 * 1024,
+  FIRST = 32 * 1024,
   PIECE = 256 * 1024,
 };
 
@@ -29,17 +29,21 @@ typedef struct Block {
 typedef struct Arena {
   Block *free[CLASSES];
   char *next, *end; /* what is left of the newest piece */
+  size_t size;      /* of that piece */
   bool closing;
+  int status;       /* what the program ends with, then */
 } Arena;
 
 static Arena arena; /* the program has one state */
 
 static size_t class_of(size_t size) { return (size + GRAIN - 1) / GRAIN; }
 
-/* The rest of the old piece is lost: less than LARGEST bytes. */
+/* The rest of the old piece is lost: less than LARGEST bytes. The first one,
+   which every program fills, comes with its pages: that is cheaper than to
+   touch them one by one. */
 static bool new_piece(Arena *a) {
-  bool first = a->end == NULL;
-  size_t size = first ? FIRST : PIECE;
+  bool first = a->size == 0;
+  size_t size = first ? FIRST : a->size < PIECE ? 2 * a->size : PIECE;
   void *piece = mmap(NULL, size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | (first ? MAP_POPULATE : 0),
                      -1, 0);
@@ -47,6 +51,7 @@ static bool new_piece(Arena *a) {
     return false;
   a->next = piece;
   a->end = a->next + size;
+  a->size = size;
   return true;
 }
 
@@ -118,7 +123,30 @@ lua_State *arena_newstate(void) {
 #endif
 }
 
-void arena_close(lua_State *L) {
+/* Finalizers run in the reverse order of their marking: when this one comes,
+   first marked, all others have run. What lua_close would do from here on is
+   to give back block by block. */
+static int last_finalizer(lua_State *L) {
+  (void)L;
+  if (arena.closing)
+    exit(arena.status);
+  return 0;
+}
+
+void arena_mark_first(lua_State *L) {
+#if !defined(__SANITIZE_ADDRESS__)
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, last_finalizer);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &arena);
+#endif
+}
+
+void arena_close(lua_State *L, int status) {
   arena.closing = true;
+  arena.status = status;
   lua_close(L);
+  exit(status);
 }

@@ -13,7 +13,11 @@
 /* As luaL_newstate: the program makes one. */
 lua_State *arena_newstate(void);
 
-/* Finalizers run; the memory goes with the process. */
-void arena_close(lua_State *L);
+/* Before anything else gets a finalizer; may raise. */
+void arena_mark_first(lua_State *L);
+
+/* Variables are closed and finalizers run; the memory goes with the process,
+   which ends here. */
+_Noreturn void arena_close(lua_State *L, int status);
 
 #endif

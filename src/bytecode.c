@@ -6,8 +6,6 @@
  */
 #include "embed.h"
 
-#include <stddef.h>
-
 #pragma GCC visibility push(hidden)
 #define FILE(id, module, path)                                                 \
   INCBIN(bytecode_##id, "build/bytecode/" path)                                \
@@ -21,4 +19,6 @@ const Embedded embedded_bytecode[] = {
 #include "bytecode.inc"
   {NULL, NULL, NULL, NULL},
 };
+const size_t bytecode_count =
+    sizeof embedded_bytecode / sizeof *embedded_bytecode - 1;
 #pragma GCC visibility pop

@@ -5,8 +5,6 @@
  */
 #include "embed.h"
 
-#include <stddef.h>
-
 #pragma GCC visibility push(hidden)
 INCBIN(reaper_image, "build/reaper")
 
@@ -22,4 +20,5 @@ const Embedded embedded_files[] = {
 #include "embed.inc"
   {NULL, NULL, NULL, NULL},
 };
+const size_t embedded_count = sizeof embedded_files / sizeof *embedded_files - 1;
 #pragma GCC visibility pop

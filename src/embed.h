@@ -6,6 +6,8 @@
 #ifndef NSLUA_EMBED_H
 #define NSLUA_EMBED_H
 
+#include <stddef.h>
+
 typedef struct Embedded {
   const char *path;   /* "lua/nslua/box.lua", "scripts/pid.lua" */
   const char *module; /* "nslua.box"; NULL when it is no module */
@@ -14,10 +16,13 @@ typedef struct Embedded {
 } Embedded;
 
 #pragma GCC visibility push(hidden)
-extern const Embedded embedded_files[]; /* ends with a null path */
+/* Both are sorted by path and end with a null path. */
+extern const Embedded embedded_files[];
+extern const size_t embedded_count;
 
-/* Compiled modules, in the program only: a null pointer in the library. */
+/* Compiled modules, in the program only: null pointers in the library. */
 extern const Embedded embedded_bytecode[] __attribute__((weak));
+extern const size_t bytecode_count __attribute__((weak));
 
 /* The program of PID 1 (reaper.c), as an ELF image. */
 extern const char reaper_image[], reaper_image_end[];

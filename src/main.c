@@ -131,6 +131,10 @@ static void print_usage(const char *option) {
   host_message(NULL, line);
 }
 
+/* Kilobytes that a program may allocate before the first collection: most
+   short ones end before it. */
+enum { FREE_OF_COLLECTION = 256 };
+
 /* -- what the options ask for --------------------------------------------- */
 
 static void push_arg_table(lua_State *L, const Command *c) {
@@ -147,6 +151,8 @@ static void open_libraries(lua_State *L, const Command *c) {
     lua_pushboolean(L, 1);
     lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
   }
+  arena_mark_first(L);
+  lua_gc(L, LUA_GCGEN, 0, 0);
   lua_gc(L, LUA_GCSTOP);
   luaL_openlibs(L);
   nslua_openlibs(L);
@@ -155,7 +161,7 @@ static void open_libraries(lua_State *L, const Command *c) {
   push_arg_table(L, c);
   lua_setglobal(L, "arg");
   lua_gc(L, LUA_GCRESTART);
-  lua_gc(L, LUA_GCGEN, 0, 0);
+  lua_gc(L, LUA_GCSTEP, -FREE_OF_COLLECTION);
 }
 
 static int run_environment(lua_State *L) {
@@ -374,6 +380,5 @@ int main(int argc, char **argv) {
     fflush(NULL);
     _exit(c.status);
   }
-  arena_close(L);
-  return c.status;
+  arena_close(L, c.status);
 }

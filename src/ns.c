@@ -343,10 +343,11 @@ static int ns_unshare(lua_State *L) {
   if (types == 0 && !nothing)
     luaL_argerror(L, 1, "namespace type expected");
   lib_remember_start(L);
-  uid_t uid = geteuid();
-  gid_t gid = getegid();
+  bool user = types & CLONE_NEWUSER;
+  uid_t uid = user ? geteuid() : 0;
+  gid_t gid = user ? getegid() : 0;
   lib_check(L, unshare(types), "unshare", "n", types);
-  if (types & CLONE_NEWUSER)
+  if (user)
     lib_ids_left_behind(uid, gid);
   lua_pushboolean(L, 1);
   return 1;

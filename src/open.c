@@ -2,7 +2,7 @@
  *
  * open.c - makes nslua known to a Lua state. Every Lua module and lesson is
  * embedded in the program (a process that has changed its root can still
- * require them); package.preload finds them. NSLUA_DEV=DIR reads them from
+ * require them); package.preload answers for them. NSLUA_DEV=DIR reads them from
  * the source tree DIR instead, so that an edit needs no build.
  */
 #include <dlfcn.h>
@@ -17,15 +17,21 @@
 
 /* -- embedded files ------------------------------------------------------- */
 
-static const Embedded *find_in(const Embedded *e, const char *path) {
-  for (; e != NULL && e->path != NULL; e++)
-    if (strcmp(e->path, path) == 0)
-      return e;
-  return NULL;
+/* The lists are in the order of their paths. */
+static int compare_paths(const void *path, const void *entry) {
+  return strcmp(path, ((const Embedded *)entry)->path);
 }
 
 static const Embedded *find_embedded(const char *path) {
-  return find_in(embedded_files, path);
+  return bsearch(path, embedded_files, embedded_count, sizeof *embedded_files,
+                 compare_paths);
+}
+
+static const Embedded *find_bytecode(const char *path) {
+  if (embedded_bytecode == NULL)
+    return NULL;
+  return bsearch(path, embedded_bytecode, bytecode_count,
+                 sizeof *embedded_bytecode, compare_paths);
 }
 
 /* The source tree to read from instead, or NULL. */
@@ -58,37 +64,58 @@ static bool push_text(lua_State *L, const char *path) {
   return e != NULL;
 }
 
-/* "nslua.box" -> "lua/nslua/box.lua", "nslua" -> "lua/nslua/init.lua" */
-static const char *push_path(lua_State *L, const char *module) {
-  const char *path = luaL_gsub(L, module, ".", "/");
-  if (strcmp(module, "nslua") == 0)
-    return lua_pushliteral(L, "lua/nslua/init.lua");
-  lua_pushfstring(L, "lua/%s.lua", path);
-  if (find_embedded(lua_tostring(L, -1)) == NULL) /* a folder's init.lua */
-    lua_pushfstring(L, "lua/%s/init.lua", path);
-  return lua_tostring(L, -1);
+/* "nslua.box" is lua/nslua/box.lua, "nslua" lua/nslua/init.lua: what is
+   embedded under the name of a module, or NULL. */
+static const Embedded *find_module(const char *module) {
+  static const char *const endings[] = {".lua", "/init.lua"};
+  char name[64], path[96];
+  size_t size = strlen(module) + 1;
+  if (strncmp(module, "nslua", 5) != 0 || size > sizeof name)
+    return NULL;
+  memcpy(name, module, size);
+  for (char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot, '.'))
+    *dot = '/';
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    snprintf(path, sizeof path, "lua/%s%s", name, endings[i]);
+    const Embedded *e = find_embedded(path);
+    if (e != NULL && e->module != NULL && strcmp(e->module, module) == 0)
+      return e;
+  }
+  return NULL;
 }
 
 /* Pushes the chunk of a module: compiled, where the program brought that. */
-static void push_chunk(lua_State *L, const char *module, const char *path) {
-  const Embedded *e =
-    source_tree() == NULL ? find_in(embedded_bytecode, path) : NULL;
+static void push_chunk(lua_State *L, const char *path) {
+  const Embedded *e = source_tree() == NULL ? find_bytecode(path) : NULL;
   const char *name = lua_pushfstring(L, "@%s", path + strlen("lua/"));
   const char *mode = e != NULL ? "b" : "t";
-  if (e == NULL && !push_text(L, path))
-    luaL_error(L, "module '%s' is not embedded", module);
+  if (e == NULL)
+    push_text(L, path);
   const char *chunk = e != NULL ? e->text : lua_tostring(L, -1);
   size_t size = e != NULL ? (size_t)(e->end - e->text) : lua_rawlen(L, -1);
   if (luaL_loadbufferx(L, chunk, size, name, mode) != LUA_OK)
     lua_error(L);
 }
 
-/* What package.preload holds for each module: loads and runs it. */
+/* The loader of each module of ours: loads and runs it. */
 static int embedded_loader(lua_State *L) {
   const char *module = luaL_checkstring(L, 1);
-  push_chunk(L, module, push_path(L, module));
+  const Embedded *e = find_module(module);
+  if (e == NULL)
+    return luaL_error(L, "module '%s' is not embedded", module);
+  push_chunk(L, e->path);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
+  return 1;
+}
+
+/* What package.preload answers for a name that it does not hold: it need not
+   be filled at each start. */
+static int find_loader(lua_State *L) {
+  const char *module = lua_tostring(L, 2);
+  if (module == NULL || find_module(module) == NULL)
+    return 0;
+  lua_pushcfunction(L, embedded_loader);
   return 1;
 }
 
@@ -189,13 +216,13 @@ static int luaopen_nslua_sys(lua_State *L) {
 void nslua_openlibs(lua_State *L) {
   luaL_checkstack(L, 6, "nslua");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  for (const Embedded *e = embedded_files; e->path != NULL; e++)
-    if (e->module != NULL) {
-      lua_pushcfunction(L, embedded_loader);
-      lua_setfield(L, -2, e->module);
-    }
   lua_pushcfunction(L, luaopen_nslua_sys);
   lua_setfield(L, -2, "nslua.sys");
+  if (!lua_getmetatable(L, -1))
+    lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, find_loader);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
   lua_pop(L, 1);
 }
 

@@ -136,8 +136,11 @@ static void test_cycles(int n) {
 /* Loading everything changes no signal and opens no descriptor. */
 static const char load_all[] =
     "local ns = require 'nslua'\n"
-    "for name in pairs(package.preload) do\n"
-    "  if name:find('^nslua') then pcall(require, name) end\n"
+    "for _, path in ipairs(require 'nslua.sys'.embedded()) do\n"
+    "  local name = path:match '^lua/(.*)%.lua$'\n"
+    "  if name and not name:find '/meta/' then\n"
+    "    pcall(require, (name:gsub('/init$', ''):gsub('/', '.')))\n"
+    "  end\n"
     "end\n"
     "collectgarbage()\n";
 
