@@ -36,8 +36,8 @@ local function identity(file)
   return ranges
 end
 
-local function id_map()
-  if ns.geteuid() ~= 0 then return "root" end
+local function id_map(ordinary)
+  if ns.geteuid() ~= 0 then return ordinary and "current" or "root" end
   return { uid = identity "/proc/self/uid_map",
     gid = identity "/proc/self/gid_map" }
 end
@@ -150,7 +150,7 @@ local function stage_spec(opts)
   local steps = mount_steps(opts.keep)
   if opts.net then add(steps, "lo_up") end
   return { flags = flags, steps = steps, deathsig = "KILL",
-    map = not opts.uid0 and id_map() or nil }
+    map = not opts.uid0 and id_map(opts.ordinary) or nil }
 end
 
 
@@ -207,10 +207,22 @@ local function status_of(ok, how, code)
   return code == 2 and INTERRUPTED or 128 + code
 end
 
+-- root plays the user who called sudo, or the first that a machine has. The
+-- rights come back with the next user namespace, but over that one alone.
+local function become_ordinary()
+  if ns.geteuid() ~= 0 then return end
+  local id = math.tointeger(os.getenv "SUDO_UID") or 1000
+  if not pcall(ns.setresgid, id, id, id) then return end -- it is not mapped
+  ns.setgroups {}
+  ns.setresuid(id, id, id)
+  ns.dumpable(true)
+  ns.pdeathsig "KILL"
+end
+
 -- What was made read-only could be made writable again by whoever owns the
 -- mounts. One user namespace further down they are another's, and the kernel
 -- locks them as they are. The maps have to be written from outside.
-local function lock_mounts(net)
+local function lock_mounts(net, ordinary)
   local map = { uid = identity "/proc/self/uid_map",
     gid = identity "/proc/self/gid_map" }
   local runner = ns.getpid()
@@ -219,6 +231,7 @@ local function lock_mounts(net)
     go:close()
     if ready:read(1) == "g" then ns.map(runner, map) end
   end)
+  if ordinary then become_ordinary() end
   ns.unshare("user", "mnt", "uts", net and "net" or "uts")
   go:write "g"
   go:close()
@@ -230,7 +243,7 @@ end
 -- In the runner: the host of the lesson is another process on the stage, so
 -- that a step which unshares itself does not change it.
 local function act(fn, opts)
-  if not opts.uid0 then lock_mounts(opts.net) end
+  if not opts.uid0 then lock_mounts(opts.net, opts.ordinary) end
   local host <close> = sys.clone { reaper = true, deathsig = "KILL",
     bound = true }
   sys.fields(host).spawned = {}
@@ -287,8 +300,9 @@ end
 
 ---Runs fn in a throw-away host and gives back what it returned. A machine that
 ---cannot make one says why on standard error: 77. Ctrl-C: 130.
----@param opts { net: boolean?, uid0: boolean?, keep: string[]? }
----  uid0: real root, no user namespace; keep: folders that stay, read-only
+---@param opts { net: boolean?, uid0: boolean?, ordinary: boolean?, keep: string[]? }
+---  uid0: real root, no user namespace; ordinary: an ordinary user with a
+---  number of his own, not root; keep: folders that stay, read-only
 ---@param fn fun(host: nslua.Proc): integer  runs on the stage; host is another process there
 ---@return integer status
 function stage.run(opts, fn)

@@ -46,7 +46,7 @@ local function facts_of(root)
   local facts = {}
   if root then facts[1] = { "root", (select(2, root:rung())) } end
   facts[#facts + 1] = { "host", "a throw-away one: this machine, read-only, and gone with the lesson" }
-  facts[#facts + 1] = { "user", ns.geteuid() == 0 and "root, kept in a user namespace"
+  facts[#facts + 1] = { "user", ns.geteuid() == 0 and (lesson.needs.user and "root, who plays an ordinary user here" or "root, kept in a user namespace")
     or ("uid %d; no root is needed"):format(ns.geteuid()) }
   return facts
 end
@@ -110,7 +110,7 @@ end
 -- Runs fn on a stage of its own, with the lesson before its first step.
 local function on_stage(lesson, options, root, fn)
   return stage.run({
-    uid0 = lesson.needs.uid0, net = lesson.needs.net and not lesson.needs["net-host"],
+    uid0 = lesson.needs.uid0, ordinary = lesson.needs.user, net = lesson.needs.net and not lesson.needs["net-host"],
     keep = folders(lesson, root, options),
   }, function(host)
     local run = engine.start(lesson, host, root)
