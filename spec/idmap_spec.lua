@@ -33,7 +33,8 @@ describe("ns.map", function()
       ns.unshare "user"
       for _, map in ipairs { 1, false, print, "rot", "root\0", { uid = -1 }, { uid = 1.5 }, { uid = 2 ^ 32 },
         { uid = "0" }, { uid = { 0, 0 } }, { uid = { 0, 0, "1" } }, { uid = { {} } }, { uid = { { 0, 0, 1 }, 7 } },
-        { uid = true }, { gid = print }, { setgroups = true }, { setgroups = "maybe" }, { uuid = 0 }, { 0, 0, 1 },
+        { uid = true }, { gid = print }, { setgroups = true }, { setgroups = "maybe" }, { uuid = 0 }, { 0, 0 },
+        { 0, 0, 1, uid = 0 }, { 0, 0, 1, [7] = 0 }, "0:0", "0:0:1,", "", { uid = "no-such-user" }, { uid = "al" },
         { uid = { 0, 0, 2 ^ 32 } }, { uid = setmetatable({}, { __index = error }) } } do
         local ok, err = pcall(ns.map, nil, map)
         assert.is_false(ok)

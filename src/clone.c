@@ -782,11 +782,8 @@ static void accompany(Call *call) {
     const char *failed = lib_writemap(call->proc->pid, &call->map);
     if (failed != NULL) {
       int error_number = errno;
-      const char *text = strcmp(failed, "gid_map") == 0   ? call->map.gid
-                         : strcmp(failed, "uid_map") == 0 ? call->map.uid
-                                                          : "\"deny\"";
       end_child(call);
-      lib_fail(call->L, error_number, "write", "rs", failed, text);
+      lib_failmap(call->L, error_number, failed, call->proc->pid, &call->map);
     }
     send(call->channel->fd, &byte, 1, MSG_NOSIGNAL);
   }

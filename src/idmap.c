@@ -139,6 +139,8 @@ static const char *check_setgroups(lua_State *L, int arg, int map,
   if (type == LUA_TNIL) {
     if (*m->gid == '\0')
       return NULL;
+    if (m->newgidmap != NULL) /* it knows by itself who has to give up groups */
+      return NULL;
     return m->self || left_behind || !is_capable(CAP_SETGID) ? words[1] : NULL;
   }
   for (int i = 0; word != NULL && words[i] != NULL; i++)
@@ -148,23 +150,58 @@ static const char *check_setgroups(lua_State *L, int arg, int map,
   __builtin_unreachable();
 }
 
-void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *m) {
-  Ids uid, gid;
-  uid_t euid = own && left_behind ? left_uid : geteuid();
-  gid_t egid = own && left_behind ? left_gid : getegid();
-  static const char *const keys[] = {"uid", "gid", "setgroups"};
-  luaL_checkstack(L, 10, "map");
+/* A word that C does not know, {inside, outside, count} for both, or a word in
+   uid or gid: nslua.maps makes plain ranges of them. */
+static bool is_wordy(lua_State *L, int map) {
+  if (lua_type(L, map) == LUA_TSTRING) {
+    const char *word = lua_tostring(L, map);
+    return strcmp(word, "root") != 0 && strcmp(word, "current") != 0;
+  }
+  if (lua_type(L, map) != LUA_TTABLE)
+    return false;
+  lua_pushliteral(L, "uid");
+  bool wordy = lua_rawget(L, map) == LUA_TSTRING;
+  lua_pushliteral(L, "gid");
+  wordy = lua_rawget(L, map) == LUA_TSTRING || wordy;
+  lua_pop(L, 2);
+  return wordy || lua_rawlen(L, map) > 0;
+}
+
+/* Pushes what a function of nslua.maps returns for the map at `arg`. */
+static void ask_maps(lua_State *L, const char *function, int arg, uid_t uid,
+                     gid_t gid) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "nslua.maps");
+  lua_call(L, 1, 1);
+  lua_getfield(L, -1, function);
+  lua_remove(L, -2);
+  lua_pushvalue(L, arg);
+  lua_pushinteger(L, uid);
+  lua_pushinteger(L, gid);
+  lua_call(L, 3, 2);
+}
+
+/* Pushes the map as a table. */
+static void push_table(lua_State *L, int arg, uid_t uid, gid_t gid) {
   if (lua_type(L, arg) == LUA_TBOOLEAN && lua_toboolean(L, arg)) {
     lua_pushliteral(L, "root");
-    push_word(L, lua_gettop(L), euid, egid);
+    push_word(L, lua_gettop(L), uid, gid);
     lua_remove(L, -2);
+  } else if (is_wordy(L, arg)) {
+    ask_maps(L, "resolve", arg, uid, gid);
+    if (lua_isnil(L, -2))
+      luaL_argerror(L, arg, lua_tostring(L, -1));
+    lua_pop(L, 1);
   } else if (lua_type(L, arg) == LUA_TSTRING) {
-    push_word(L, arg, euid, egid);
+    push_word(L, arg, uid, gid);
   } else {
     luaL_checktype(L, arg, LUA_TTABLE);
     lua_pushvalue(L, arg);
   }
-  int map = lua_gettop(L);
+}
+
+static void check_keys(lua_State *L, int arg, int map) {
+  static const char *const keys[] = {"uid", "gid", "setgroups"};
   for (lua_pushnil(L); lua_next(L, map) != 0; lua_pop(L, 1)) {
     const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
     bool known = false;
@@ -173,13 +210,46 @@ void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *m) {
     if (!known)
       luaL_argerror(L, arg, "a map has the keys uid, gid and setgroups");
   }
+}
+
+static bool is_own(const Ids *ids, unsigned id) {
+  return ids->ranges <= 1 && ids->count <= 1 &&
+         (!ids->ranges || ids->outside == id);
+}
+
+/* What we have no right to write, two programs may (but not from inside the
+   namespace, where they gain nothing): pushes their names, nil for none. */
+static void push_helpers(lua_State *L, lib_Map *m, int map, bool own_uid,
+                         bool own_gid) {
+  if ((own_uid && own_gid) ||
+      (is_capable(CAP_SETUID) && is_capable(CAP_SETGID))) {
+    lua_pushnil(L);
+    lua_pushnil(L);
+    return;
+  }
+  ask_maps(L, "helpers", map, 0, 0);
+  if (!own_uid)
+    m->newuidmap = lua_tostring(L, -2);
+  if (!own_gid)
+    m->newgidmap = lua_tostring(L, -1);
+}
+
+void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *m) {
+  Ids uid, gid;
+  uid_t euid = own && left_behind ? left_uid : geteuid();
+  gid_t egid = own && left_behind ? left_gid : getegid();
+  luaL_checkstack(L, 12, "map");
+  memset(m, 0, sizeof *m);
+  push_table(L, arg, euid, egid);
+  int map = lua_gettop(L);
+  check_keys(L, arg, map);
   push_ranges(L, arg, map, "uid", euid, &uid);
   push_ranges(L, arg, map, "gid", egid, &gid);
   m->uid = lua_tostring(L, -2);
   m->gid = lua_tostring(L, -1);
-  m->self = uid.ranges <= 1 && gid.ranges <= 1 && uid.count <= 1 &&
-            gid.count <= 1 && (!uid.ranges || uid.outside == euid) &&
-            (!gid.ranges || gid.outside == egid);
+  bool own_uid = is_own(&uid, euid), own_gid = is_own(&gid, egid);
+  m->self = own_uid && own_gid;
+  push_helpers(L, m, map, own_uid || own, own_gid || own);
   m->setgroups = check_setgroups(L, arg, map, m);
   lua_remove(L, map);
 }
@@ -203,6 +273,17 @@ static int write_file(int proc, const char *name, const char *text) {
   return n == -1 ? -1 : 0;
 }
 
+static char helper_said[256]; /* of the last one that refused */
+
+static int write_ids(int proc, pid_t pid, const char *name, const char *text,
+                     const char *helper) {
+  if (*text == '\0')
+    return 0;
+  return helper ? lib_newidmap(helper, pid > 0 ? pid : getpid(), text,
+                               helper_said, sizeof helper_said)
+                : write_file(proc, name, text);
+}
+
 const char *lib_writemap(pid_t pid, const lib_Map *m) {
   char path[64];
   const char *failed = NULL;
@@ -213,14 +294,51 @@ const char *lib_writemap(pid_t pid, const lib_Map *m) {
     return "/proc/PID";
   if (m->setgroups && write_file(proc, "setgroups", m->setgroups) == -1)
     failed = "setgroups";
-  else if (*m->gid != '\0' && write_file(proc, "gid_map", m->gid) == -1)
+  else if (write_ids(proc, pid, "gid_map", m->gid, m->newgidmap) == -1)
     failed = "gid_map";
-  else if (*m->uid != '\0' && write_file(proc, "uid_map", m->uid) == -1)
+  else if (write_ids(proc, pid, "uid_map", m->uid, m->newuidmap) == -1)
     failed = "uid_map";
   int error_number = errno;
   close(proc);
   errno = error_number;
   return failed;
+}
+
+/* newuidmap(1) has no errno: what it said stands in the message. */
+_Noreturn static void fail_helper(lua_State *L, int error_number,
+                                  const char *program, pid_t pid,
+                                  const char *text) {
+  const char *name = strrchr(program, '/');
+  lua_pushfstring(L, "%d ", (int)pid);
+  lua_pushlstring(L, text, strlen(text) - 1); /* without the last newline */
+  lua_concat(L, 2);
+  luaL_gsub(L, lua_tostring(L, -1), "\n", " ");
+  lib_pusherror(L, error_number, name ? name + 1 : program,
+                lua_tostring(L, -1));
+  if (*helper_said != '\0') {
+    lua_getfield(L, -1, "message");
+    lua_pushliteral(L, ": ");
+    lib_pushclean(L, helper_said, strlen(helper_said));
+    lua_concat(L, 3);
+    lua_setfield(L, -2, "message");
+  }
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+_Noreturn void lib_failmap(lua_State *L, int error_number, const char *failed,
+                           pid_t pid, const lib_Map *m) {
+  const char *text = m->setgroups ? m->setgroups : "deny", *helper = NULL;
+  if (strcmp(failed, "gid_map") == 0) {
+    text = m->gid;
+    helper = m->newgidmap;
+  } else if (strcmp(failed, "uid_map") == 0) {
+    text = m->uid;
+    helper = m->newuidmap;
+  }
+  if (helper != NULL)
+    fail_helper(L, error_number, helper, pid, text);
+  lib_fail(L, error_number, "write", "rs", failed, text);
 }
 
 /* ns.map(proc | pid | nil, {uid=, gid=, setgroups=}) -> true
@@ -234,10 +352,7 @@ static int idmap_map(lua_State *L) {
     left_behind = false;
   if (failed == NULL)
     return lib_done(L, 0, "write", "rsrs", "gid_map", m.gid, "uid_map", m.uid);
-  const char *text = strcmp(failed, "gid_map") == 0   ? m.gid
-                     : strcmp(failed, "uid_map") == 0 ? m.uid
-                                                      : m.setgroups;
-  return lib_done(L, -1, "write", "rs", failed, text);
+  lib_failmap(L, errno, failed, pid, &m);
 }
 
 static const luaL_Reg funcs[] = {

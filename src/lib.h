@@ -127,16 +127,25 @@ typedef struct lib_Map {
   const char *uid, *gid;
   const char *setgroups; /* "deny", "allow" or NULL */
   bool self;             /* one own id each: the process may write it itself */
+  const char *newuidmap, *newgidmap; /* who writes it in our place, or NULL */
 } lib_Map;
 
-/* true, "root", "current", {uid=, gid=, setgroups=}: pushes two strings.
-   `own`: the map is for the caller itself. */
+/* true, "root", "current", {uid=, gid=, setgroups=}, or what nslua.maps makes
+   such a table of: pushes what the strings in `map` live in. `own`: the map is
+   for the caller itself. */
 void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *map);
 /* After unshare(CLONE_NEWUSER): what our ids were outside. */
 void lib_ids_left_behind(uid_t uid, gid_t gid);
 /* Writes the map of a process (0: the caller): NULL, or the name of the file
    that refused, with errno. */
 const char *lib_writemap(pid_t pid, const lib_Map *map);
+/* Raises for it. */
+_Noreturn void lib_failmap(lua_State *L, int error_number, const char *failed,
+                           pid_t pid, const lib_Map *map);
+/* Runs newuidmap or newgidmap (subid.c): 0, or -1 with errno and what it said
+   in `said`. */
+int lib_newidmap(const char *program, pid_t pid, const char *text, char *said,
+                 size_t size);
 
 /* -- handles ---------------------------------------------------------------
  * A handle is a userdata made *before* its resource, closed (-1) until then.
@@ -268,6 +277,7 @@ void clock_open(lua_State *L);
 void file_open(lua_State *L);
 void path_open(lua_State *L);
 void idmap_open(lua_State *L);
+void subid_open(lua_State *L);
 void scan_open(lua_State *L);
 void ps_open(lua_State *L);
 void netid_open(lua_State *L);

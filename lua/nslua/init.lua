@@ -11,6 +11,7 @@ local lazy = {
   bind = "nslua.mounts", overlay = "nslua.mounts", propagate = "nslua.mounts",
   list = "nslua.list", ps = "nslua.ps", matrix = "nslua.matrix",
   can = "nslua.doctor", lesson = "nslua.lesson",
+  subids = "nslua.maps",
   pid_in = "nslua.pids", pid_from = "nslua.pids", watch = "nslua.watch",
 }
 

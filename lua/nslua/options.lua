@@ -234,18 +234,19 @@ local function add_ids(steps, opts, map)
   if opts.no_new_privs then add(steps, "prctl", 38, 1) end
 end
 
--- A map of several ids may leave our own id out: act as its root then.
-local function add_map_root(steps, map)
-  if type(map) ~= "table" then return end
-  local function has_zero(ranges)
-    if type(ranges) ~= "table" then return ranges == 0 end
-    if type(ranges[1]) ~= "table" then return ranges[1] == 0 end
-    for _, range in ipairs(ranges) do
-      if range[1] == 0 then return true end
-    end
-  end
-  if has_zero(map.gid) then add(steps, "setresgid", 0) end
-  if has_zero(map.uid) then add(steps, "setresuid", 0) end
+-- A map of several ids may leave our own id out: act as its root then. It is
+-- the child's own, or that of where the child is put.
+local function add_map_root(steps, opts, child)
+  local map = opts.map or child.map
+  if map == nil or map == true or map == "root" or map == "current" then return end
+  local maps = require "nslua.maps"
+  local problem
+  map, problem = maps.resolve(map)
+  if not map then fail("map: %s", problem) end
+  if opts.map then opts.map = map end
+  local uid, gid = maps.needs_root(map)
+  if gid then add(steps, "setresgid", 0) end
+  if uid then add(steps, "setresuid", 0) end
 end
 
 ---The steps of the child, in order: clocks before the first child of theirs,
@@ -261,8 +262,7 @@ function options.steps(opts, which, child)
     time = which.time == true and (opts.monotonic or opts.boottime) ~= nil,
     cgroup = which.cgroup == true and options.cgroup_place(opts.cgroup),
   }
-  local map = opts.map or child.map -- its own, or that of where it is put
-  add_map_root(steps, map)
+  add_map_root(steps, opts, child)
   if made.time then add_time(steps, opts, child.is_function) end
   if made.cgroup then add(steps, "unshare", "cgroup") end -- its root: there
   add_names(steps, opts)
@@ -283,7 +283,7 @@ function options.steps(opts, which, child)
   end
   if opts.rlimits then add_rlimits(steps, opts.rlimits) end
   if child.hide then add(steps, "prctl", 4, 0) end -- PR_SET_DUMPABLE
-  add_ids(steps, opts, map)
+  add_ids(steps, opts, opts.map or child.map)
   if opts.cwd then add(steps, "chdir", opts.cwd) end
   return steps, made
 end

@@ -62,12 +62,14 @@ return {
     end,
     why = function(s)
       local owned = (s.subuid or 0) > 0 and
-        ("/etc/subuid gives you %d, through newuidmap"):format(s.subuid) or
+        ("/etc/subuid gives you %d, through newuidmap%s"):format(s.subuid,
+        s.newuidmap and " and before you are in the namespace" or
+        ", which is not installed (package uidmap)") or
         "/etc/subuid names no range for you"
       return "An ordinary user may map one id, his own, without help; " .. owned .. "."
     end,
-    fix = "map your own id only (map=\"root\"; lessons need no more), or use " ..
-      "newuidmap with a range of yours (admin: usermod --add-subuids " ..
+    fix = "map your own id only (map=\"root\"; lessons need no more), or " ..
+      "ns.box{map=\"auto\"}, with a range of yours (admin: usermod --add-subuids " ..
       "100000-165535 --add-subgids 100000-165535 USER; shell: unshare --map-auto)",
     command = "sudo usermod --add-subuids 100000-165535 --add-subgids " ..
       "100000-165535 \"$USER\"",
@@ -139,21 +141,44 @@ return {
   },
   {
     id = "newuidmap", ux = 15, call = "newuidmap newgidmap", errno = "*",
-    why = function(s)
-      if not s.newuidmap then return "The program newuidmap is not installed." end
-      if (s.subuid or 0) == 0 then
-        return "/etc/subuid has no range for you, so newuidmap has none to give."
+    why = function(s, e)
+      local file = e.call == "newgidmap" and "/etc/subgid" or "/etc/subuid"
+      local count = e.call == "newgidmap" and s.subgid or s.subuid
+      if (count or 0) == 0 then
+        return ("%s has no range for you, so %s has none to give."):format(file, e.call)
       end
-      return "newuidmap refused: its file capability may be missing, or the " ..
-        "range is not yours."
+      return ("%s maps your own id and the %d ids that %s gives you; this map asks " ..
+        "for others, or the program lost its set-user-id bit."):format(e.call, count, file)
     end,
-    fix = "lessons need one id only: map=\"root\"; for more an admin runs: " ..
-      "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
+    fix = "ask for what is yours: map=\"auto\" (ns.subids() lists it); lessons need " ..
+      "one id only: map=\"root\"; for more an admin runs: usermod --add-subuids " ..
+      "100000-165535 --add-subgids 100000-165535 USER",
     command = "sudo usermod --add-subuids 100000-165535 --add-subgids " ..
       "100000-165535 \"$USER\"",
     weakens = "your processes may use 65536 further ids, which nobody else " ..
       "should own",
     see = "newuidmap(1), subuid(5)",
+  },
+  {
+    id = "no-subids-for", ux = 15, call = "subids", errno = "ENODATA",
+    why = function(s, e)
+      return ("No line of /etc/subuid and /etc/subgid gives %s a range, nor does " ..
+        "the database that nsswitch.conf names%s."):format(e.shown[1] or "this user",
+        s.caps and s.caps.setuid and "; but who holds CAP_SETUID may map any id" or "")
+    end,
+    fix = function(s)
+      if s.caps and s.caps.setuid and s.caps.setgid then
+        return "say which: map={0, 100000, 65536} (inside, outside, count; shell: " ..
+          "unshare --map-users=100000,0,65536)"
+      end
+      return "map your own id only: map=\"root\" (lessons need no more); for 65536 an " ..
+        "admin runs: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER"
+    end,
+    command = "sudo usermod --add-subuids 100000-165535 --add-subgids " ..
+      "100000-165535 \"$USER\"",
+    weakens = "your processes may use 65536 further ids, which nobody else " ..
+      "should own",
+    see = "subuid(5)",
   },
 
   -- using ids ----------------------------------------------------------------------
