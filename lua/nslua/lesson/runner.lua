@@ -42,12 +42,16 @@ function runner.prepare(lesson, options)
 end
 
 
-local function facts_of(root)
+local function who(lesson)
+  if ns.geteuid() ~= 0 then return ("uid %d; no root is needed"):format(ns.geteuid()) end
+  return lesson.needs.user and "root, who plays an ordinary user here" or "root, kept in a user namespace"
+end
+
+local function facts_of(lesson, root)
   local facts = {}
   if root then facts[1] = { "root", (select(2, root:rung())) } end
   facts[#facts + 1] = { "host", "a throw-away one: this machine, read-only, and gone with the lesson" }
-  facts[#facts + 1] = { "user", ns.geteuid() == 0 and (lesson.needs.user and "root, who plays an ordinary user here" or "root, kept in a user namespace")
-    or ("uid %d; no root is needed"):format(ns.geteuid()) }
+  facts[#facts + 1] = { "user", who(lesson) }
   return facts
 end
 
@@ -184,7 +188,7 @@ function runner.run(lesson, options, reporter)
   local root, failed, why = runner.prepare(lesson, options)
   if failed then return failed, { results = {}, reason = why } end
   local _ <close> = root
-  reporter.title(lesson, facts_of(root))
+  reporter.title(lesson, facts_of(lesson, root))
   local before = outside.look()
   local status, outcome = runner.record(lesson, options, root, function(run, write)
     return run_steps(run, reporter, write)
