@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * caps.c - what a process may do beyond its ids: capabilities, securebits,
- * no_new_privs, resource limits. capabilities(7), capget(2), capset(2),
- * PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const), prlimit(2).
+ * caps.c - what a process may do beyond its ids: capabilities, its own and
+ * those of files, securebits, no_new_privs, resource limits. capabilities(7),
+ * capget(2), capset(2), getxattr(2), PR_CAPBSET_DROP(2const),
+ * PR_CAP_AMBIENT(2const), prlimit(2).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "kernel.h"
@@ -155,12 +157,122 @@ static unsigned long keyed_bits(lua_State *L, int arg) {
   return bits;
 }
 
-/* "sys_admin,chown", {"sys_admin"}, {sys_admin = true}, "all", "none" */
+static unsigned long check_set(lua_State *L, int arg);
+
+/* Pushes the words of the text that begin with '-' or, else, those that do
+   not. "all but sys_time" says the same as "-sys_time". */
+static bool push_signed(lua_State *L, const char *text, bool minus) {
+  static const char but[] = "all but ";
+  bool except = strncmp(text, but, sizeof but - 1) == 0, any = false;
+  luaL_Buffer B;
+  luaL_buffinit(L, &B);
+  for (text += except ? sizeof but - 1 : 0; *text != '\0';) {
+    size_t gap = strspn(text, ", \t|"), length = strcspn(text += gap, ", \t|");
+    bool taken = except || *text == '-';
+    if (length > 0 && taken == minus) {
+      luaL_addlstring(&B, text + (*text == '-'), length - (*text == '-'));
+      luaL_addchar(&B, ',');
+      any = true;
+    }
+    text += length;
+  }
+  luaL_pushresult(&B);
+  return any;
+}
+
+/* "-sys_time": all but that one; "net_raw,-chown" makes little sense but has
+   one. The argument is the text. */
+static unsigned long signed_bits(lua_State *L, int arg) {
+  lua_pushvalue(L, arg);
+  const char *text = lua_tostring(L, -1);
+  bool some = push_signed(L, text, false);
+  lua_replace(L, arg); /* so that an error names this argument */
+  unsigned long bits = some ? lib_checkflags(L, arg, capabilities)
+                            : known_bits();
+  push_signed(L, text, true);
+  lua_replace(L, arg);
+  bits &= ~lib_checkflags(L, arg, capabilities);
+  lua_replace(L, arg);
+  return bits;
+}
+
+static bool is_signed(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TSTRING)
+    return false;
+  const char *text = lua_tostring(L, index);
+  if (strlen(text) != lua_rawlen(L, index))
+    return false;
+  return *text == '-' || strstr(text, ",-") || strstr(text, " -") ||
+         strncmp(text, "all but ", 8) == 0;
+}
+
+/* A list with such a word in it becomes a text. */
+static bool list_to_text(lua_State *L, int arg) {
+  lua_Integer n = (lua_Integer)lua_rawlen(L, arg);
+  bool found = false, texts = n <= 64;
+  for (lua_Integer i = 1; i <= n && texts; i++) {
+    texts = lua_rawgeti(L, arg, i) == LUA_TSTRING;
+    found = found || is_signed(L, -1);
+    lua_pop(L, 1);
+  }
+  if (!found || !texts)
+    return false;
+  lua_pushliteral(L, "");
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_rawgeti(L, arg, i);
+    lua_pushliteral(L, ",");
+    lua_concat(L, 3);
+  }
+  lua_replace(L, arg);
+  return true;
+}
+
+/* {drop = "all", add = "net_raw"}, in this order: as docker run has it, but
+   what there is before is all. */
+static unsigned long drop_and_add(lua_State *L, int arg) {
+  unsigned long bits = known_bits();
+  lua_pushnil(L);
+  while (lua_next(L, arg) != 0) {
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (strcmp(key, "drop") != 0 && strcmp(key, "add") != 0)
+      luaL_argerror(L, arg, "drop= and add= stand alone");
+    lua_pop(L, 1);
+  }
+  lua_pushvalue(L, arg);
+  int table = lua_gettop(L);
+  for (int add = 0; add < 2; add++) {
+    if (lua_getfield(L, table, add ? "add" : "drop") == LUA_TNIL) {
+      lua_pop(L, 1);
+      continue;
+    }
+    lua_replace(L, arg);
+    unsigned long some = check_set(L, arg);
+    bits = add ? bits | some : bits & ~some;
+  }
+  lua_replace(L, arg);
+  return bits;
+}
+
+static bool has_field(lua_State *L, int arg, const char *key) {
+  lua_pushstring(L, key);
+  bool found = lua_rawget(L, arg) != LUA_TNIL;
+  lua_pop(L, 1);
+  return found;
+}
+
+/* "sys_admin,chown", {"sys_admin"}, {sys_admin = true}, "all", "none",
+   "-sys_time", "all but sys_time", {drop=, add=} */
 static unsigned long check_set(lua_State *L, int arg) {
+  luaL_checkstack(L, 8, "capabilities");
   if (lua_isnoneornil(L, arg))
     luaL_typeerror(L, arg, "capabilities");
-  if (lua_type(L, arg) == LUA_TTABLE && lua_rawlen(L, arg) == 0)
+  if (lua_type(L, arg) == LUA_TTABLE && lua_rawlen(L, arg) == 0) {
+    if (has_field(L, arg, "drop") || has_field(L, arg, "add"))
+      return drop_and_add(L, arg) & known_bits();
     return keyed_bits(L, arg) & known_bits();
+  }
+  if (is_signed(L, arg) || (lua_istable(L, arg) && list_to_text(L, arg)))
+    return signed_bits(L, arg) & known_bits();
   return lib_checkflags(L, arg, capabilities) & known_bits();
 }
 
@@ -236,6 +348,63 @@ static int caps_capabilities(lua_State *L) {
     status_set(text, "\nCapAmb:\t"),
   };
   return push_sets(L, sets);
+}
+
+/* -- files ---------------------------------------------------------------- */
+
+static unsigned little(const unsigned char *at) {
+  return at[0] | (unsigned)at[1] << 8 | (unsigned)at[2] << 16 |
+         (unsigned)at[3] << 24;
+}
+
+/* Pushes what the attribute says; 0 when it is none that we know. The layout
+   is that of struct vfs_ns_cap_data, little-endian on every machine. */
+static int push_file_caps(lua_State *L, const unsigned char *data, ssize_t n) {
+  unsigned magic = n >= 4 ? little(data) : 0;
+  unsigned version = (magic & VFS_CAP_REVISION_MASK) >> VFS_CAP_REVISION_SHIFT;
+  if (version < 1 || version > 3 || n != (version == 1 ? 12 : version * 4 + 12))
+    return 0;
+  bool wide = version > 1;
+  lua_createtable(L, 0, 5);
+  push_set(L, join(little(data + 4), wide ? little(data + 12) : 0));
+  lua_setfield(L, -2, "permitted");
+  push_set(L, join(little(data + 8), wide ? little(data + 16) : 0));
+  lua_setfield(L, -2, "inheritable");
+  lua_pushboolean(L, (magic & VFS_CAP_FLAGS_EFFECTIVE) != 0);
+  lua_setfield(L, -2, "effective");
+  lua_pushinteger(L, version);
+  lua_setfield(L, -2, "version");
+  if (version == 3) {
+    lua_pushinteger(L, little(data + 20));
+    lua_setfield(L, -2, "rootid");
+  }
+  return 1;
+}
+
+/* ns.getcap(path | Fd) -> {permitted=, inheritable=, effective=, version=,
+   rootid=} | nil    getxattr(2), capabilities(7) */
+static int caps_getcap(lua_State *L) {
+  static const char name[] = "security.capability";
+  unsigned char data[64];
+  long n;
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    const char *path = lib_checkpath(L, 1);
+    n = getxattr(path, name, data, sizeof data);
+    if (n == -1 && errno != ENODATA && errno != EOPNOTSUPP)
+      lib_fail(L, errno, "getxattr", "ss", path, name);
+  } else {
+    int fd = lib_checkfd(L, 1);
+    n = fgetxattr(fd, name, data, sizeof data);
+    if (n == -1 && errno != ENODATA && errno != EOPNOTSUPP)
+      lib_fail(L, errno, "fgetxattr", "ds", fd, name);
+  }
+  if (n < 0) {
+    lua_pushnil(L);
+    return 1;
+  }
+  if (push_file_caps(L, data, n) == 0)
+    lib_fail(L, EINVAL, "getxattr", "rs", "?", name);
+  return 1;
 }
 
 /* -- changing ------------------------------------------------------------- */
@@ -432,6 +601,7 @@ static const luaL_Reg funcs[] = {
   {"cap_drop_bounding", caps_drop_bounding},
   {"capabilities", caps_capabilities},
   {"capset", caps_capset},
+  {"getcap", caps_getcap},
   {"no_new_privs", caps_no_new_privs},
   {"rlimit", caps_rlimit},
   {"securebits", caps_securebits},

@@ -12,6 +12,7 @@ local lazy = {
   list = "nslua.list", ps = "nslua.ps", matrix = "nslua.matrix",
   can = "nslua.doctor", lesson = "nslua.lesson",
   subids = "nslua.maps",
+  cap_drop = "nslua.caps", cap_keep = "nslua.caps", cap_raise = "nslua.caps",
   pid_in = "nslua.pids", pid_from = "nslua.pids", watch = "nslua.watch",
 }
 

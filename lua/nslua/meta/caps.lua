@@ -15,6 +15,13 @@ local ns = {}
 ---@field bounding nslua.CapSet  what an exec may gain
 ---@field ambient nslua.CapSet  what an exec keeps
 
+---@class nslua.FileCapabilities
+---@field permitted nslua.CapSet
+---@field inheritable nslua.CapSet
+---@field effective boolean  whether they are in force at once
+---@field version integer  2, or 3 with a rootid
+---@field rootid integer?
+
 ---The capabilities of a process. They count in its own user namespace and in
 ---those below.
 ---
@@ -26,11 +33,23 @@ local ns = {}
 ---@return nslua.Capabilities sets
 function ns.capabilities(target) end
 
+---The capabilities that a program file gives to who executes it, nil for none.
+---
+---    local c = ns.getcap "/usr/bin/newuidmap"; print(c and c.permitted)
+---
+---Version 3 counts only below the user namespace whose root is `rootid`.
+---Raises: ENOENT, EACCES, EINVAL (an attribute that nobody can read).
+---Source: capabilities(7), getxattr(2)
+---@param file string|nslua.Fd
+---@return nslua.FileCapabilities? caps
+function ns.getcap(file) end
+
 ---Sets capabilities of the caller; a set that is not named stays.
 ---
 ---    ns.capset { effective = "net_admin,sys_admin" }
 ---
----A set is "sys_admin,chown", {"sys_admin"}, {sys_admin = true}, "all", "none".
+---A set is "sys_admin,chown", {"sys_admin"}, {sys_admin = true}, "all", "none",
+---"-sys_time,-sys_boot" or "all but sys_time,sys_boot", {drop="all", add="chown"}.
 ---Raises: EPERM (more than is permitted).
 ---Source: capset(2), capabilities(7)
 ---@param sets { effective?: string|table, permitted?: string|table, inheritable?: string|table }
