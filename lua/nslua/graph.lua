@@ -17,6 +17,8 @@ local ENTITIES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&qu
 
 local function xml(s) return (text.clean(s):gsub("[&<>\"']", ENTITIES)) end
 
+graph.colors, graph.xml = COLORS, xml
+
 local function processes(row)
   if row.nprocs == 0 then return "no process" end
   return row.nprocs == 1 and "1 process" or row.nprocs .. " processes"

@@ -206,8 +206,27 @@ local function ask(run, step, result)
   result.question, result.answer = step.ask[1], tostring(answer)
 end
 
+-- Is a process of ours just becoming another program? Then it has no
+-- arguments, and what is shown of it would depend on luck.
+local function is_starting()
+  local ours, found = { [ns.getpid()] = true }, false
+  for _, row in ipairs(ns.ps { "pid", "ppid", "state", "args" }) do -- parents mostly come first
+    ours[row.pid] = ours[row.ppid]
+    found = found or ours[row.pid] and row.state ~= "Z" and row.args:find "^%[" ~= nil
+  end
+  return found
+end
+
+local function settle()
+  for _ = 1, 20 do
+    if not is_starting() then return end
+    ns.poll({}, 0.002)
+  end
+end
+
 local function show(run, step)
   local view = step.show
+  if step.act and view then settle() end
   if not view then return nil end
   local ok, text
   if type(view) == "string" then

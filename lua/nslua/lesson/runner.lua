@@ -100,6 +100,7 @@ local function run_steps(run, reporter, write)
   for _, step in ipairs(run.lesson.steps) do
     reporter.before(step)
     local result = run:step(step)
+    if reporter.look then reporter.look(run, result) end
     write(result)
     reporter.after(step, result)
     if not result.ok then status = runner.FAILED end
@@ -117,6 +118,7 @@ local function on_stage(lesson, options, root, fn)
     uid0 = lesson.needs.uid0, ordinary = lesson.needs.user, net = lesson.needs.net and not lesson.needs["net-host"],
     keep = folders(lesson, root, options),
   }, function(host)
+    if options.hostname then ns.sethostname(options.hostname) end
     local run = engine.start(lesson, host, root)
     local status = build(run) or fn(run)
     run:close()

@@ -19,6 +19,8 @@ local function places(t)
   return list
 end
 
+views.places = places
+
 -- One line for each place, or its name and an indented block.
 local function each(t, fn)
   local lines, wide = {}, 0
