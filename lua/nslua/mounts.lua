@@ -60,7 +60,7 @@ end
 local bind_options = {
   rec = "boolean", ro = "boolean", nosuid = "boolean", nodev = "boolean",
   noexec = "boolean", noatime = "boolean", nosymfollow = "boolean",
-  propagation = "string",
+  propagation = "string", idmap = "string table userdata boolean",
 }
 local attributes = { "ro", "nosuid", "nodev", "noexec", "noatime", "nosymfollow" }
 
@@ -113,10 +113,16 @@ mounts._remount = remount -- for its spec: no newer kernel takes that way
 ---    ns.bind("/usr", "/tmp/root/usr", { ro = true })
 ---
 ---Options: rec=false leaves the mounts below behind; ro, nosuid, nodev, noexec,
----noatime, nosymfollow; propagation="rprivate" and its like.
----Raises: ENOENT, ENOTDIR (a file onto a folder), EPERM, EINVAL (without the
----mounts below, when they are locked to it by a user namespace).
----Source: mount(2), mount_setattr(2)
+---noatime, nosymfollow; propagation="rprivate" and its like; idmap= a map as for
+---ns.map, a user namespace or a process in one: what belongs to `inside` there
+---is `outside` here (mounts below stay behind unless rec=true).
+---
+---    ns.bind("/srv/data", "/mnt", { idmap = { 0, 100000, 65536 } })
+---
+---Raises: ENOENT, ENOTDIR (a file onto a folder), EPERM (idmap: a file system of
+---another user namespace), EINVAL (without the mounts below, when they are locked
+---to it by a user namespace; idmap: a file system that cannot).
+---Source: mount(2), mount_setattr(2), open_tree(2)
 ---@param source string
 ---@param target string
 ---@param opts? table
@@ -126,14 +132,20 @@ function mounts.bind(source, target, opts)
   check_path(target, 2, "bind")
   opts = check_options(opts == nil and {} or opts, 3, "bind", bind_options)
   local rec = opts.rec ~= false
+  if opts.idmap and opts.rec == nil then rec = false end
   local words = {}
   for _, word in ipairs(attributes) do
     if opts[word] then words[#words + 1] = word end
   end
-  local mount = ns.mount(source, target, nil, rec and "rbind" or "bind")
+  local mount
+  if opts.idmap then
+    mount = require "nslua.idmapped".bind(source, target, opts.idmap, { set = words, recursive = rec })
+  else
+    mount = ns.mount(source, target, nil, rec and "rbind" or "bind")
+  end
   return finish(mount, pcall(function()
     if opts.propagation then mounts.propagate(mount.target, opts.propagation) end
-    if words[1] then set_attributes(mount, words, rec) end
+    if words[1] and not opts.idmap then set_attributes(mount, words, rec) end
   end))
 end
 

@@ -187,6 +187,25 @@ return {
     see = "mount(8)",
   },
   {
+    id = "idmap-not-yours", call = "mount_setattr", errno = "EPERM",
+    when = function(_, e) return flag(e, "MOUNT_ATTR_IDMAP") end,
+    why = "Owners may be read through a map by who has CAP_SYS_ADMIN over the user " ..
+      "namespace that mounted the file system (for a disk: real root), once for each " ..
+      "mount, and through a user namespace of his own.",
+    fix = "as root on the host; or on a tmpfs that you mounted in your own user " ..
+      "namespace (Linux 6.3)",
+    see = "mount_setattr(2)",
+  },
+  {
+    id = "idmap-file-system", call = "mount_setattr", errno = "EINVAL",
+    when = function(_, e) return flag(e, "MOUNT_ATTR_IDMAP") end,
+    why = "This file system cannot be mounted with a map (proc, sysfs, most network " ..
+      "and old ones; with rec=true one below it is enough), or the map is that of the " ..
+      "user namespace that it belongs to already.",
+    fix = "bind a folder of ext4, xfs, btrfs, tmpfs or overlay, without the mounts below",
+    see = "mount_setattr(2)",
+  },
+  {
     id = "remount-locked", call = "mount mount_setattr", errno = "EPERM",
     when = function(_, e) return flag(e, "MS_REMOUNT") or e.call == "mount_setattr" end,
     why = "Flags that came with the mount (ro, nosuid, nodev, noexec, atime) are " ..
