@@ -174,6 +174,10 @@ bool lib_identify(lib_Ns *ns) {
   return true;
 }
 
+int lib_nsofpidfd(int pidfd, int index) {
+  return pidfd < 0 ? -1 : ioctl(pidfd, lib_nsrequests[index], 0);
+}
+
 /* -- handle types --------------------------------------------------------- */
 
 /* handle[key]: a property, else a method, else what Lua keeps with it */

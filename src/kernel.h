@@ -93,6 +93,17 @@
 #define PIDFD_GET_USER_NAMESPACE _IO(0xFF, 9)
 #define PIDFD_GET_UTS_NAMESPACE _IO(0xFF, 10)
 #endif
+/* struct pidfd_info as it was first; a later one only grew */
+typedef struct pidfd_Info {
+  __u64 mask, cgroupid;
+  __u32 pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+  __s32 exit_code;
+} pidfd_Info;
+#ifndef PIDFD_GET_INFO
+#define PIDFD_INFO_PID 1
+#define PIDFD_INFO_CREDS 2
+#define PIDFD_GET_INFO _IOWR(0xFF, 11, pidfd_Info)
+#endif
 
 /* ioctls of a namespace: Linux 6.11, 6.12, 6.18 */
 #ifndef NS_GET_MNTNS_ID

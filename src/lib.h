@@ -92,6 +92,7 @@ extern const lib_Word lib_mountflags[];
 extern const lib_Word lib_umountflags[];
 #define LIB_NSCOUNT 8
 extern const int lib_nsflags[LIB_NSCOUNT]; /* in the order of lib_nstypes */
+extern const unsigned long lib_nsrequests[LIB_NSCOUNT]; /* ioctls of a pidfd */
 
 const char *lib_nsword(int type);        /* CLONE_NEWUTS -> "uts" */
 int lib_checknstype(lua_State *L, int arg);
@@ -213,6 +214,9 @@ int lib_checkpidfd(lua_State *L, int arg);
 /* Reads the identity of the open namespace descriptor in ns->h.fd; when it is
    no namespace closes it and is false, with errno. */
 bool lib_identify(lib_Ns *ns);
+/* A namespace of a process by its pidfd: no procfs needed (Linux 6.11). It is
+   closed on exec already. */
+int lib_nsofpidfd(int pidfd, int index);
 
 /* A namespace by its numbers, 0 for what is not known (number.c): an open
    descriptor, or -1 with errno. */

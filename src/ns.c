@@ -25,21 +25,7 @@ static const char start_key = 's'; /* registry: where the process began */
 
 /* -- opening -------------------------------------------------------------- */
 
-/* The words of lib_nstypes[0..7] in order, as ioctls of a pidfd. */
-static const unsigned long pidfd_requests[LIB_NSCOUNT] = {
-  PIDFD_GET_USER_NAMESPACE, PIDFD_GET_MNT_NAMESPACE,
-  PIDFD_GET_PID_NAMESPACE,  PIDFD_GET_UTS_NAMESPACE,
-  PIDFD_GET_IPC_NAMESPACE,  PIDFD_GET_NET_NAMESPACE,
-  PIDFD_GET_CGROUP_NAMESPACE, PIDFD_GET_TIME_NAMESPACE,
-};
-
-/* A namespace of a process by its pidfd: no procfs needed (Linux 6.11). The
-   answer is closed on exec already. */
-static int open_by_pidfd(int pidfd, int index) {
-  return pidfd < 0 ? -1 : ioctl(pidfd, pidfd_requests[index], 0);
-}
-
-/* The same for ourselves; `request` may ask for our children's. */
+/* One of our own; `request` may ask for our children's. */
 static int open_own(unsigned long request) {
   int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
   int fd = pidfd < 0 ? -1 : ioctl(pidfd, request, 0);
@@ -66,13 +52,13 @@ static int open_by_proc(pid_t pid, int index) {
 static void push_of_process(lua_State *L, pid_t pid, int pidfd, int index) {
   lib_Ns *ns = lib_newns(L);
   ns->type = lib_nsflags[index];
-  ns->h.fd = open_by_pidfd(pidfd, index);
+  ns->h.fd = lib_nsofpidfd(pidfd, index);
   if (pidfd >= 0 && ns->h.fd == -1 && errno == ESRCH)
     lib_fail(L, errno, "ioctl", "dr", pidfd, "PIDFD_GET_NAMESPACE");
   if (ns->h.fd == -1)
     ns->h.fd = open_by_proc(pid, index);
   if (ns->h.fd == -1 && pid == 0)
-    ns->h.fd = open_own(pidfd_requests[index]);
+    ns->h.fd = open_own(lib_nsrequests[index]);
   if (ns->h.fd == -1 && errno == ENOENT && access("/proc/self/ns", F_OK) == 0 &&
       (pid == 0 || pidfd >= 0)) {
     lua_pop(L, 1);
@@ -249,7 +235,7 @@ static bool is_current(const lib_Ns *saved) {
                             ? PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE
                           : saved->type == CLONE_NEWTIME
                             ? PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE
-                            : pidfd_requests[type_index(saved->type)];
+                            : lib_nsrequests[type_index(saved->type)];
   bool children = saved->type == CLONE_NEWPID || saved->type == CLONE_NEWTIME;
   char path[64];
   struct stat st;

@@ -140,7 +140,7 @@ static int scan_namespaces(lua_State *L) {
   s->proc_fd = walk->h.fd;
   s->types = types;
   s->deep = deep;
-  bool foreign = procfs_foreign(walk);
+  s->foreign = procfs_foreign(walk);
   scan_run(s, walk);
   if (s->failed)
     return luaL_error(L, "not enough memory");
@@ -152,7 +152,7 @@ static int scan_namespaces(lua_State *L) {
     lua_rawseti(L, -2, i + 1);
   }
   lua_createtable(L, 0, 6);
-  if (foreign) {
+  if (s->foreign) {
     lua_pushboolean(L, 1);
     lua_setfield(L, -2, "foreign");
   }

@@ -10,13 +10,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "kernel.h"
-#include "netid.h"
 #include "scan.h"
 
 /* -- memory --------------------------------------------------------------- */
@@ -28,19 +26,21 @@ static int scan_gc(lua_State *L) {
       close(s->entries[i].fd);
   if (s->netlink_fd >= 0)
     close(s->netlink_fd);
+  if (s->last_fd >= 0)
+    close(s->last_fd);
   free(s->entries);
   free(s->slots);
   free(s->text);
   free(s->mounts);
   memset(s, 0, sizeof *s);
-  s->netlink_fd = -1;
+  s->netlink_fd = s->last_fd = -1;
   return 0;
 }
 
 Scan *scan_new(lua_State *L) {
   Scan *s = lua_newuserdatauv(L, sizeof *s, 0);
   memset(s, 0, sizeof *s);
-  s->netlink_fd = -1;
+  s->netlink_fd = s->last_fd = -1;
   if (luaL_newmetatable(L, "nslua.Scan")) {
     lua_pushcfunction(L, scan_gc);
     lua_setfield(L, -2, "__gc");
@@ -247,111 +247,6 @@ static void see_mounts(Scan *s) {
     if (kept == sizeof buffer - 1)
       kept = 0; /* a line longer than any path: not one of ours */
   }
-  close(fd);
-}
-
-/* -- particulars, once for each namespace --------------------------------- */
-
-/* The process that a namespace is known by: command line, parent, user. One
-   process stands for most of its namespaces, so it is asked once. */
-static void ask_process(Scan *s, Entry *e) {
-  if (e->pid == 0)
-    return;
-  if (s->last != e->pid) {
-    char path[PROCFS_PATH], args[4096];
-    struct stat st;
-    procfs_Stat stat;
-    s->last = e->pid;
-    procfs_path(path, e->pid, "")[-1] = '\0';
-    s->last_uid =
-      fstatat(s->proc_fd, path, &st, 0) == 0 ? st.st_uid : (uid_t)-1;
-    s->last_ppid = procfs_stat(s->proc_fd, e->pid, &stat) ? stat.ppid : -1;
-    s->last_command = scan_keep(
-      s, args, procfs_args(s->proc_fd, e->pid, false, args, sizeof args));
-  }
-  e->ppid = s->last_ppid;
-  e->uid = s->last_uid;
-  e->command = s->last_command;
-}
-
-/* A descriptor of the namespace, wherever it can be had; -1: nowhere. */
-static int open_entry(Scan *s, const Entry *e) {
-  char path[PROCFS_PATH];
-  struct stat st;
-  int fd = e->fd;
-  if (fd == -1 && e->pid > 0) {
-    char *end = procfs_path(path, e->pid, "ns/");
-    stpcpy(end, lib_nsword(lib_nsflags[e->type]));
-    fd = openat(s->proc_fd, path, O_RDONLY | O_CLOEXEC);
-  }
-  if (fd == -1 && e->mount > 0)
-    fd = open(s->text + s->mounts[e->mount - 1].path,
-              O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd == -1 && e->path > 0)
-    fd = openat(s->proc_fd, s->text + e->path, O_RDONLY | O_CLOEXEC);
-  /* Its process may be gone and another mount may cover it. */
-  if (fd >= 0 && (fstat(fd, &st) == -1 || st.st_ino != e->ino)) {
-    close(fd);
-    return -1;
-  }
-  return fd;
-}
-
-/* The namespace that `request` leads to: its number, 0 when the kernel does
-   not say. One that nothing else was seen to keep is taken up, too. */
-static ino_t follow(Scan *s, int fd, unsigned long request, int type) {
-  struct stat st;
-  int other = ioctl(fd, request);
-  if (other == -1)
-    return 0;
-  bool readable = fstat(other, &st) == 0;
-  if (!readable || !scan_wanted(s, type)) {
-    close(other);
-    return readable ? st.st_ino : 0;
-  }
-  int before = s->count;
-  Entry *e = scan_find(s, type, st.st_ino);
-  if (e != NULL)
-    e->by |= BY_CHILD;
-  if (e == NULL || s->count == before) {
-    close(other);
-  } else {
-    e->fd = other;
-    scan_ask(s, before);
-  }
-  return st.st_ino;
-}
-
-static uint64_t ask_id(int fd, int type) {
-  uint64_t id = 0;
-  if (ioctl(fd, NS_GET_ID, &id) == 0)
-    return id;
-  if (lib_nsflags[type] == CLONE_NEWNS && ioctl(fd, NS_GET_MNTNS_ID, &id) == 0)
-    return id;
-  return 0;
-}
-
-void scan_ask(Scan *s, int index) {
-  Entry *e = &s->entries[index];
-  int flag = lib_nsflags[e->type], user = scan_type(CLONE_NEWUSER);
-  e->known = true;
-  ask_process(s, e);
-  int fd = open_entry(s, e);
-  e->fd = -1;
-  if (fd == -1)
-    return;
-  e->id = ask_id(fd, e->type);
-  if (flag == CLONE_NEWUSER && ioctl(fd, NS_GET_OWNER_UID, &e->owner_uid) < 0)
-    e->owner_uid = (uid_t)-1;
-  if (flag == CLONE_NEWNET)
-    e->netnsid = netid_ask(&s->netlink_fd, fd);
-  ino_t owner = follow(s, fd, NS_GET_USERNS, user);
-  ino_t parent = flag == CLONE_NEWUSER  ? owner
-                 : flag == CLONE_NEWPID ? follow(s, fd, NS_GET_PARENT, e->type)
-                                        : 0;
-  e = &s->entries[index]; /* the array may have moved */
-  e->owner = owner;
-  e->parent = parent;
   close(fd);
 }
 

@@ -45,8 +45,10 @@ typedef struct Scan {
   int proc_fd, netlink_fd;
   unsigned types; /* a bit for each type wanted */
   bool deep, failed;
+  bool foreign; /* this /proc's pids are not the caller's */
   int processes, hidden, hidden_fds;
   pid_t last; /* the process whose particulars are these: */
+  int last_fd; /* its pidfd, -1: none */
   pid_t last_ppid;
   uid_t last_uid;
   size_t last_command;
