@@ -5,7 +5,7 @@
 --            nslua --batch scripts/overlay.lua    (no key; exit status 0: every claim held)
 -- What to expect:
 --
---     overlay/4  Copied on the first write                                     4/9
+--     overlay/4  Copied on the first write                                     4/8
 --       ...
 --       to be seen
 --         image   greeting: hello from the image

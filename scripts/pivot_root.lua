@@ -6,7 +6,7 @@
 --            nslua --rootfs=FILE|DIR|URL scripts/pivot_root.lua    (with a root of your choice)
 -- What to expect (your folders will differ):
 --
---     pivot_root/5  The old root is taken away                                5/8
+--     pivot_root/6  The old root is taken away                                6/8
 --       ...
 --       to be seen
 --         mounts of the host  32

@@ -211,7 +211,6 @@ return ns.lesson {
     run = function(t)
       t.host:call(function()
         drop_all()
-        ns.dumpable(true)
         local two_lines = { { 0, me(), 1 }, { 1, 100000, 65536 } }
         ns.clone({ "user", map = { uid = two_lines } }, { "true" })
       end)

@@ -55,8 +55,9 @@ local function inside(target, opts, child, res)
   local kept = given(target)
   if kept and not child.only then inherit(opts, child, kept) end
   if opts.die_with_parent == nil then opts.die_with_parent = true end
-  local spec = options.compile(opts, which, child, res)
   local types = sys.different(target)
+  if types == 0 then child.hide = nil end -- nobody in there who is not here
+  local spec = options.compile(opts, which, child, res)
   if child.only then types = types & child.only end
   local joins, steps = spec.joins or {}, {}
   if types ~= 0 then joins[#joins + 1] = { target, types } end
