@@ -414,6 +414,14 @@ static int sys_nearest(lua_State *L) {
   return 1;
 }
 
+/* nslua.sys.trace_line(text): a line of trace from a library's call */
+static int sys_trace_line(lua_State *L) {
+  const char *line = luaL_checkstring(L, 1);
+  if (lib_tracing())
+    lib_trace_text(L, line);
+  return 0;
+}
+
 static const luaL_Reg funcs[] = {
   {"clean", sys_clean},
   {"error", sys_error},
@@ -421,6 +429,7 @@ static const luaL_Reg funcs[] = {
   {"nearest", sys_nearest},
   {"raise", sys_raise},
   {"set_trace", lib_settrace},
+  {"trace_line", sys_trace_line},
   {NULL, NULL},
 };
 

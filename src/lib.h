@@ -285,5 +285,6 @@ void subid_open(lua_State *L);
 void scan_open(lua_State *L);
 void ps_open(lua_State *L);
 void netid_open(lua_State *L);
+void nets_open(lua_State *L);
 
 #endif

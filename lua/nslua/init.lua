@@ -19,6 +19,7 @@ local lazy = {
 -- modules with a name of their own in ns
 local modules = {
   netns = "nslua.netns",
+  link = "nslua.link", address = "nslua.address", route = "nslua.route",
   rootfs = "nslua.rootfs",
 }
 
@@ -31,6 +32,7 @@ local lazy_methods = {
     hostname = "nslua.look", mounts = "nslua.look", ns = "nslua.look",
     view = "nslua.look",
     command = "nslua.command",
+    links = "nslua.link", addresses = "nslua.address", routes = "nslua.route",
     pids = "nslua.pids", pid_in = "nslua.pids", ps = "nslua.pids",
   },
   Ns = { members = "nslua.pids" },

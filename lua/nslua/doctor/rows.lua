@@ -11,7 +11,7 @@ local sys = require "nslua.sys"
 local rows = {}
 
 local MODULES = {
-  "nslua.doctor.births", "nslua.doctor.ids", "nslua.doctor.mounts",
+  "nslua.doctor.links", "nslua.doctor.births", "nslua.doctor.ids", "nslua.doctor.mounts",
   "nslua.doctor.programs",
 }
 

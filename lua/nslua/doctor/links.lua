@@ -1,0 +1,96 @@
+-- SPDX-License-Identifier: MIT
+-- Rows of the doctor's table: links, addresses, routes, queues and echoes.
+-- rtnetlink(7), veth(4), icmp(7).
+
+local CHANGE = "RTM_NEWLINK RTM_DELLINK RTM_NEWADDR RTM_DELADDR RTM_NEWROUTE RTM_DELROUTE " ..
+  "RTM_NEWQDISC RTM_DELQDISC"
+
+local function joins(_, e) return e.text:find("NEWNET", 1, true) end
+
+return {
+  {
+    id = "net-gone", call = "setns", errno = "ESRCH",
+    when = joins,
+    why = "A network namespace ends with its last process, unless something else holds it.",
+    fix = "hold it: local net <close> = box:ns(\"net\"), or give it a name: ns.netns.attach(name, box)",
+    see = "network_namespaces(7)",
+  },
+  {
+    id = "net-not-yours", call = CHANGE, errno = "EPERM",
+    why = "Links, addresses and routes belong to the user namespace that owns the network, " ..
+      "and you have no CAP_NET_ADMIN there. For both ends of a veth it must be one that you own.",
+    fix = "make the network in a user namespace of yours: ns.lab{...}, ns.box{user=true, net=true} " ..
+      "(shell: unshare -Ur --net); two ends in two user namespaces, or in the host, need root",
+    see = "network_namespaces(7), user_namespaces(7)",
+  },
+  {
+    id = "link-taken", call = "RTM_NEWLINK", errno = "EEXIST",
+    why = "A link of that name is in this network namespace already.",
+    fix = "choose another name, or delete it: ns.link.get(name):delete() (shell: ip link del)",
+    see = "rtnetlink(7)",
+  },
+  {
+    id = "address-taken", call = "RTM_NEWADDR", errno = "EEXIST",
+    why = "The link has this address already.",
+    fix = "look: link:addresses() (shell: ip addr)", see = "rtnetlink(7)",
+  },
+  {
+    id = "route-taken", call = "RTM_NEWROUTE", errno = "EEXIST",
+    why = "There is a route to that network already.",
+    fix = "delete it first: ns.route.delete(to), or give the new one a metric", see = "rtnetlink(7)",
+  },
+  {
+    id = "no-such-link", call = "RTM_GETLINK RTM_DELLINK RTM_NEWADDR RTM_DELADDR RTM_NEWROUTE RTM_NEWQDISC RTM_NEWLINK",
+    errno = "ENODEV",
+    why = "There is no such link in this network namespace; of a veth both ends go together.",
+    fix = "look: ns.link.list{ns=...} (shell: ip link); it may be in another namespace",
+    see = "rtnetlink(7)",
+  },
+  {
+    id = "master-elsewhere", call = "RTM_NEWLINK", errno = "EINVAL",
+    when = function(_, e) return e.step:find("another network namespace", 1, true) end,
+    why = "A bridge takes only links of its own network namespace.",
+    fix = "move one of them first: link:move(ns)", see = "bridge(8)",
+  },
+  {
+    id = "no-such-kind", call = "RTM_NEWLINK", errno = "EOPNOTSUPP ENOSYS",
+    why = "This kernel has no links of that kind, or may not load the module from here.",
+    fix = "check the word; an admin may load it on the host: modprobe veth, modprobe bridge, ...",
+    see = "rtnetlink(7)",
+  },
+  {
+    id = "no-ipv6", call = "RTM_NEWADDR RTM_NEWROUTE", errno = "EOPNOTSUPP EAFNOSUPPORT EACCES",
+    why = "This network namespace, or that link, has no IPv6.",
+    fix = "use IPv4, or set net.ipv6.conf.all.disable_ipv6=0 in that namespace", see = "ipv6(7)",
+  },
+  {
+    id = "gateway-unreachable", call = "RTM_NEWROUTE", errno = "ENETUNREACH EHOSTUNREACH",
+    why = "The gateway is on no network of a link that is up.",
+    fix = "first give a link an address of that network and bring it up: link:add_address(...), link:up()",
+    see = "rtnetlink(7)",
+  },
+  {
+    id = "route-gone", call = "RTM_DELROUTE", errno = "ESRCH",
+    why = "There is no such route.", fix = "look: ns.route.list() (shell: ip route)", see = "rtnetlink(7)",
+  },
+  {
+    id = "address-gone", call = "RTM_DELADDR", errno = "EADDRNOTAVAIL",
+    why = "The link has no such address with that prefix.",
+    fix = "look: link:addresses() (shell: ip addr)", see = "rtnetlink(7)",
+  },
+  {
+    id = "no-netem", call = "RTM_NEWQDISC", errno = "ENOENT EOPNOTSUPP",
+    why = "This kernel has no netem, the queue that delays and loses.",
+    fix = "an admin may load it on the host: modprobe sch_netem", see = "tc-netem(8)",
+  },
+  {
+    id = "raw-socket", call = "socket", errno = "EPERM EACCES",
+    when = function(_, e) return e.text:find("IPPROTO_ICMP", 1, true) end,
+    why = "Echoes need CAP_NET_RAW in the owner of the network, or a group within " ..
+      "net.ipv4.ping_group_range.",
+    fix = "ping from a network of yours: box:ping(address), lab.a:ping(address); an admin may widen " ..
+      "the range",
+    command = "sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'",
+    weakens = "every local user may send echo requests", see = "icmp(7)",
+  },
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * net.h - the page that the parts of nslua/net.so share: a netlink socket, a
+ * box that frees an object of libnl whatever Lua does, how a request is sent.
+ */
+#ifndef NSLUA_NET_H
+#define NSLUA_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <netlink/addr.h>
+#include <netlink/cache.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+
+#define NET_SOCKET "nslua.net.Socket"
+
+typedef struct net_Socket {
+  struct nl_sock *sock;
+  int error_number; /* of the last refusal */
+  char text[160];   /* what the kernel said of it, "" mostly */
+} net_Socket;
+
+net_Socket *net_check(lua_State *L);
+
+/* Pushes a userdata that will release the object; made before the object is:
+   `*net_box(L, f) = object`. */
+typedef void net_Release(void *object);
+void **net_box(lua_State *L, net_Release *release);
+net_Release net_release_object, net_release_cache, net_release_address;
+
+/* Takes an object that libnl made, or raises for want of memory. */
+void *net_got(lua_State *L, void **box, void *object);
+
+/* Sends what was built (`built` is libnl's result) and waits for the answer:
+   true | nil, errno, text. */
+int net_send(lua_State *L, net_Socket *s, int built, struct nl_msg *msg);
+/* nil, errno, text for a result of libnl that is not 0. */
+int net_refused(lua_State *L, net_Socket *s, int result);
+/* Forgets the refusal before. */
+void net_begin(net_Socket *s);
+
+/* Fields of the options table at `arg`. */
+bool net_integer(lua_State *L, int arg, const char *key, lua_Integer *value);
+const char *net_string(lua_State *L, int arg, const char *key);
+bool net_true(lua_State *L, int arg, const char *key);
+/* An address, in a box that stays on the stack; NULL when there is none. */
+struct nl_addr *net_address(lua_State *L, int arg, const char *key,
+                            int family);
+void net_set_integer(lua_State *L, const char *key, lua_Integer value);
+void net_set_string(lua_State *L, const char *key, const char *value);
+/* The text of an address without its prefix. */
+void net_set_address(lua_State *L, const char *key, const struct nl_addr *a);
+
+extern const luaL_Reg net_link_methods[], net_address_methods[],
+  net_route_methods[], net_netem_methods[];
+void net_nft_open(lua_State *L);
+
+#endif

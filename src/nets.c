@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * nets.c - sockets and network namespaces made elsewhere. A socket stays in the
+ * network namespace that it was made in, so whoever holds it acts there without
+ * going there. A short-lived child makes it: it shares our memory and our
+ * descriptors, so nothing has to be sent back, and what it joins stays with
+ * it. socket(2), setns(2), clone(2), network_namespaces(7).
+ */
+#include <errno.h>
+#include <linux/nsfs.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel.h"
+#include "lib.h"
+
+/* What the child is to do, and what came of it. */
+typedef struct Errand {
+  bool (*act)(struct Errand *);
+  int family, type, protocol; /* of the socket */
+  int net;                    /* where it is wanted */
+  const lib_Map *map;         /* of a user namespace of their own, or NULL */
+  int *made, count, done;     /* network namespaces */
+  int result, error_number;
+  const char *call;
+} Errand;
+
+/* Sets what is told of a refusal; false when there was one. */
+static bool went(Errand *e, int result, const char *call) {
+  if (result != -1)
+    return true;
+  e->error_number = errno;
+  e->call = call;
+  return false;
+}
+
+static int errand_child(void *arg) {
+  Errand *e = arg;
+  if (e->act(e))
+    e->call = NULL;
+  _exit(0);
+}
+
+/* Runs the errand in a child; false with errno when there can be none. */
+static bool send_child(Errand *e) {
+  enum { STACK = 65536 };
+  char stack[STACK] __attribute__((aligned(16)));
+  int dumpable = prctl(PR_GET_DUMPABLE), status;
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, &before);
+  pid_t pid = clone(errand_child, stack + STACK,
+                    CLONE_VM | CLONE_VFORK | CLONE_FILES, e);
+  int error_number = errno;
+  while (pid != -1 && waitpid(pid, &status, __WCLONE) == -1 && errno == EINTR)
+    ;
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  if (dumpable == 1) /* it is the memory's: what the child joined took it */
+    prctl(PR_SET_DUMPABLE, 1);
+  errno = error_number;
+  return pid != -1;
+}
+
+/* Joins a network namespace, and before that its owner where that is needed. */
+static bool join(Errand *e) {
+  if (setns(e->net, CLONE_NEWNET) == 0)
+    return true;
+  int refusal = errno, owner = ioctl(e->net, NS_GET_USERNS);
+  bool joined = owner != -1 && setns(owner, CLONE_NEWUSER) == 0 &&
+                setns(e->net, CLONE_NEWNET) == 0;
+  if (owner != -1)
+    close(owner);
+  errno = refusal;
+  return went(e, joined ? 0 : -1, "setns");
+}
+
+static bool open_socket(Errand *e) {
+  e->result = socket(e->family, e->type | SOCK_CLOEXEC, e->protocol);
+  return went(e, e->result, "socket");
+}
+
+static bool open_there(Errand *e) { return join(e) && open_socket(e); }
+
+/* The network namespace that the child is in, without any /proc. */
+static int own_net(Errand *e) {
+  int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), net = -1;
+  if (went(e, sock, "socket")) {
+    net = ioctl(sock, SIOCGSKNS);
+    went(e, net, "ioctl");
+    close(sock);
+  }
+  return net;
+}
+
+static bool make_nets(Errand *e) {
+  if (e->map != NULL) {
+    if (!went(e, unshare(CLONE_NEWUSER), "unshare"))
+      return false;
+    prctl(PR_SET_DUMPABLE, 1); /* or the map is not ours to write */
+    if (!went(e, lib_writemap(0, e->map) == NULL ? 0 : -1, "write"))
+      return false;
+  }
+  while (e->done < e->count) {
+    if (!went(e, unshare(CLONE_NEWNET), "unshare"))
+      return false;
+    int net = own_net(e);
+    if (net == -1)
+      return false;
+    e->made[e->done++] = net;
+  }
+  return true;
+}
+
+/* -- bindings ------------------------------------------------------------- */
+
+#define WORD(w, bits) {w, bits, #bits}
+
+static const lib_Word families[] = {
+  WORD("inet", AF_INET),
+  WORD("inet6", AF_INET6),
+  WORD("netlink", AF_NETLINK),
+  WORD("packet", AF_PACKET),
+  WORD("unix", AF_UNIX),
+  {NULL, 0, NULL},
+};
+
+static const lib_Word types[] = {
+  WORD("dgram", SOCK_DGRAM),
+  WORD("raw", SOCK_RAW),
+  WORD("seqpacket", SOCK_SEQPACKET),
+  WORD("stream", SOCK_STREAM),
+  {NULL, 0, NULL},
+};
+
+static const lib_Word protocols[] = {
+  WORD("icmp", IPPROTO_ICMP),
+  WORD("icmp6", IPPROTO_ICMPV6),
+  WORD("tcp", IPPROTO_TCP),
+  WORD("udp", IPPROTO_UDP),
+  {"route", 0, "NETLINK_ROUTE"},
+  {NULL, 0, NULL},
+};
+
+static const char *name_of(const lib_Word *set, int value) {
+  while (set->word != NULL && set->bits != (unsigned long)value)
+    set++;
+  return set->word != NULL ? set->name : "?";
+}
+
+static int small_word(lua_State *L, int arg, const lib_Word *set) {
+  unsigned long value = lib_checkword(L, arg, set);
+  luaL_argcheck(L, value <= 0xffff, arg, "out of range");
+  return (int)value;
+}
+
+/* ns.socket(family, type [, protocol [, net]]) -> Fd    socket(2)
+   In another network namespace when one is given. */
+static int nets_socket(lua_State *L) {
+  Errand e = {.result = -1, .net = -1, .call = "clone"};
+  e.family = small_word(L, 1, families);
+  e.type = small_word(L, 2, types);
+  e.protocol = lua_isnoneornil(L, 3) ? 0 : small_word(L, 3, protocols);
+  lib_Ns *net = lua_isnoneornil(L, 4) ? NULL : lib_checkns(L, 4);
+  luaL_argcheck(L, net == NULL || net->type == CLONE_NEWNET, 4,
+                "not a network namespace");
+  lib_Fd *h = lib_newfd(L);
+  e.act = open_there;
+  if (net == NULL) {
+    open_socket(&e);
+  } else {
+    e.net = net->h.fd;
+    if (!send_child(&e))
+      e.error_number = errno;
+  }
+  h->fd = e.result;
+  errno = e.error_number;
+  if (e.result == -1 && strcmp(e.call, "setns") == 0)
+    lib_fail(L, e.error_number, "setns", "dn", e.net, CLONE_NEWNET);
+  lib_check(L, e.result, e.result == -1 ? e.call : "socket", "rrr",
+            name_of(families, e.family), name_of(types, e.type),
+            name_of(protocols, e.protocol));
+  return 1;
+}
+
+/* sys.new_nets(count [, map]) -> list of Ns: new network namespaces that nobody
+   is in, all in one new user namespace when a map is given */
+static int nets_new_nets(lua_State *L) {
+  lib_Map map = {0};
+  Errand e = {.act = make_nets, .call = "clone"};
+  e.count = lib_checkint(L, 1, 1, 4096);
+  bool user = !lua_isnoneornil(L, 2);
+  lua_settop(L, 2);
+  if (user)
+    lib_pushmap(L, 2, true, &map);
+  e.map = user ? &map : NULL;
+  e.made = lib_scratch(L, sizeof *e.made * (size_t)e.count);
+  lua_createtable(L, e.count, 0);
+  int list = lua_gettop(L);
+  for (int i = 1; i <= e.count; i++) {
+    lib_newns(L);
+    lua_rawseti(L, list, i);
+  }
+  if (!send_child(&e))
+    e.error_number = errno;
+  for (int i = 0; i < e.done; i++) {
+    lua_rawgeti(L, list, i + 1);
+    lib_Ns *net = lua_touserdata(L, -1);
+    net->h.fd = e.made[i];
+    lib_identify(net);
+    lua_pop(L, 1);
+  }
+  if (e.call == NULL)
+    return lib_check(L, 0, "unshare", "n", CLONE_NEWNET), 1;
+  for (int i = 0; i < e.done; i++) {
+    lua_rawgeti(L, list, i + 1);
+    lib_close(lua_touserdata(L, -1));
+    lua_pop(L, 1);
+  }
+  if (strcmp(e.call, "write") == 0)
+    lib_fail(L, e.error_number, "write", "rs", "uid_map", map.uid);
+  lib_fail(L, e.error_number, e.call, "n",
+           user ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWNET);
+}
+
+/* sys.fd_number(Fd | Ns) -> its number, for shared objects of ours */
+static int nets_fd_number(lua_State *L) {
+  lua_pushinteger(L, lib_checkfd(L, 1));
+  return 1;
+}
+
+static const luaL_Reg funcs[] = {
+  {"socket", nets_socket},
+  {NULL, NULL},
+};
+
+static const luaL_Reg internals[] = {
+  {"fd_number", nets_fd_number},
+  {"new_nets", nets_new_nets},
+  {NULL, NULL},
+};
+
+void nets_open(lua_State *L) {
+  luaL_setfuncs(L, funcs, 0);
+  lib_internals(L, internals);
+}
