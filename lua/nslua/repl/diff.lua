@@ -1,0 +1,134 @@
+-- SPDX-License-Identifier: MIT
+-- What a line changed: two looks at the process and at what it sees, compared.
+
+local sys = require "nslua.sys"
+local place = require "nslua.repl.place"
+local text = require "nslua.text"
+local ns = require "nslua"
+
+local diff = {}
+
+
+local function read(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:read "a" or ""
+end
+
+-- Each look is a list of parts; a part is a set: what it is -> how it shows.
+local parts = {}
+
+local function add(title, look) parts[#parts + 1] = { title = title, look = look } end
+
+add("this process", function()
+  local set = {}
+  for word, link in pairs(place.look()) do
+    if word:find "^[%a_]+$" and type(link) == "string" and word ~= "root" then set[word] = link end
+  end
+  set.root = place.look().root
+  set.cwd = ns.try(ns.readlink, "/proc/self/cwd")
+  return set
+end)
+
+add("ids", function()
+  local set, status = {}, read "/proc/self/status"
+  for _, name in ipairs { "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",
+    "NoNewPrivs", "Seccomp" } do
+    local line = status:match("\n" .. name .. ":%s*([^\n]*)")
+    set[name] = line and line:gsub("%s+", " ") or nil
+  end
+  for _, name in ipairs { "uid_map", "gid_map", "setgroups" } do
+    set[name] = read("/proc/self/" .. name):gsub("%s+", " "):match "^%s*(.-)%s*$"
+  end
+  return set
+end)
+
+add("names", function()
+  return { hostname = ns.try(ns.gethostname), domainname = ns.try(ns.getdomainname) }
+end)
+
+add("namespaces", function()
+  local set = {}
+  local rows = ns.try(ns.list, { deep = false }) or {}
+  for _, row in ipairs(rows) do
+    set[("%s:[%d]"):format(row.type, row.ns)] = row.pid and row.pid > 0
+      and ("%s %s"):format(row.pid, row.command or "") or "kept by " .. tostring(row.kept_by)
+  end
+  return set
+end)
+
+add("mounts", function()
+  local set = {}
+  for _, row in ipairs(ns.try(ns.mounts) or {}) do
+    set[("%d %s"):format(row.id, row.mountpoint)] =
+      ("%s (%s, %s, %s)"):format(row.source or "none", row.type, row.options, row.propagation)
+  end
+  return set
+end)
+
+add("links", function()
+  local set = {}
+  for name in read("/proc/self/net/dev"):gmatch "\n%s*([^:%s]+):" do
+    local up = ns.try(ns.readlink, "/sys/class/net/" .. name) and read("/sys/class/net/" .. name .. "/operstate")
+    set[name] = (up or ""):match "%S+" or ""
+  end
+  return set
+end)
+
+add("children", function()
+  local set = {}
+  for _, pid in ipairs(sys.children()) do
+    set["process " .. pid] = read(("/proc/%d/cmdline"):format(pid)):gsub("%z", " "):match "^(.-)%s*$"
+  end
+  return set
+end)
+
+
+---A look at everything that a line may change.
+---@return table
+function diff.look()
+  local seen = {}
+  for i, part in ipairs(parts) do seen[i] = part.look() end
+  return seen
+end
+
+local function sorted_keys(a, b)
+  local keys = {}
+  for key in pairs(a) do keys[#keys + 1] = key end
+  for key in pairs(b) do
+    if a[key] == nil then keys[#keys + 1] = key end
+  end
+  table.sort(keys)
+  return keys
+end
+
+local function line_of(key, old, new)
+  key, old, new = text.clean(key), old and text.clean(old), new and text.clean(new)
+  if old == nil then return ("+ %s %s"):format(key, new) end
+  if new == nil then return ("- %s %s"):format(key, old) end
+  return ("~ %s %s %s %s"):format(key, old, text.symbol "to", new)
+end
+
+---What differs between two looks: lines, + for what is new, - for what is gone,
+---~ for what is another.
+---@param before table
+---@param after table
+---@return string[]
+function diff.compare(before, after)
+  local lines = {}
+  for i, part in ipairs(parts) do
+    local titled = false
+    for _, key in ipairs(sorted_keys(before[i], after[i])) do
+      local old, new = before[i][key], after[i][key]
+      -- Which process stands for a namespace says nothing about a change.
+      local same = old == new or part.title == "namespaces" and old and new
+      if not same then
+        if not titled then lines[#lines + 1] = part.title end
+        titled = true
+        lines[#lines + 1] = "  " .. line_of(key, old, new)
+      end
+    end
+  end
+  return lines
+end
+
+return diff

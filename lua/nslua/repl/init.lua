@@ -1,0 +1,488 @@
+-- SPDX-License-Identifier: MIT
+-- The prompt without a terminal: a session takes lines and gives back text.
+-- It reads and prints nothing itself, so an editor or a web page can have one.
+
+local sys = require "nslua.sys"
+local locals = require "nslua.repl.locals"
+local place = require "nslua.repl.place"
+local value = require "nslua.repl.value"
+local text = require "nslua.text"
+local ns = sys.primitives
+
+local xpcall, load, traceback = xpcall, load, debug.traceback
+
+local repl = {}
+
+---@class nslua.Session
+local Session = {}
+Session.__index = Session
+
+local DEFAULT_COLUMNS = 80
+
+
+-- -- how a text is shown -----------------------------------------------------
+
+local function columns_of(self)
+  local columns = self.columns
+  if type(columns) == "function" then columns = columns() end
+  return math.tointeger(columns) or DEFAULT_COLUMNS
+end
+
+-- Runs f with this session's width and signs, whatever the terminal is.
+local function in_style(self, f, ...)
+  local before = text.choose { width = columns_of(self), utf8 = not self.ascii,
+    color = self.color and "auto" or "never" }
+  local results = table.pack(pcall(f, ...))
+  text.choose(before)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+-- "stdin#7:1: wrong" is on line 1 of what was typed just now.
+local function without_number(self, s)
+  return (s:gsub(("stdin#%d:"):format(self.number), "stdin:"))
+end
+
+
+-- -- errors ------------------------------------------------------------------
+
+local function is_interrupt(err)
+  return type(err) == "string" and err:find "interrupted!$" ~= nil
+end
+
+-- The frames of the session itself are nobody's business.
+local function prune(trace)
+  trace = trace:gsub("\n%s*%[C%]: in function 'xpcall'.*", "")
+  return (trace:gsub("^%s*stack traceback:\n?", ""))
+end
+
+-- Keeps the traceback of an error on its way out, for :bt.
+local function keep_trace(err)
+  return { err = err, trace = prune(traceback("", 2)) }
+end
+
+local function error_text(self, err)
+  local mt = debug.getmetatable(err)
+  if type(err) == "string" then
+    -- What proc:call brought back has the traceback of the box behind it.
+    local cause = err:match "^(.-)\nin the box: " or err
+    return without_number(self, value.clean(cause))
+  end
+  if type(mt) == "table" and rawget(mt, "__tostring") then
+    return without_number(self, value.text(err, columns_of(self)))
+  end
+  return "error: " .. value.text(err, columns_of(self))
+end
+
+-- What happened within a box, when the error came from there.
+local function inner_trace(err)
+  if type(err) == "string" then return err:match "\nin the box: (.*)$" end
+  if getmetatable(err) == sys.error_type then return rawget(err, "traceback") end
+end
+
+local function boxes_alive(self)
+  local n = 0
+  for _, child in ipairs(self:children()) do
+    if child.box then n = n + 1 end
+  end
+  return n
+end
+
+local function interrupt_text(self, seconds)
+  local alive = boxes_alive(self)
+  return ("interrupted after %.1f s%s"):format(seconds,
+    alive > 0 and ("; %d %s still alive"):format(alive, alive == 1 and "box" or "boxes") or "")
+end
+
+local function failure(self, caught, seconds)
+  local err = caught.err
+  self.last_error = caught
+  local outcome = { ok = false, error = err, seconds = seconds, values = { n = 0 } }
+  if is_interrupt(err) then
+    outcome.interrupted = true
+    outcome.text = interrupt_text(self, seconds)
+  else
+    outcome.text = in_style(self, error_text, self, err)
+  end
+  return outcome
+end
+
+
+---The traceback of the last error, that of a box included; "" when there was
+---none.
+---
+---    print(session:traceback())
+---
+---@return string
+function Session:traceback()
+  local last = self.last_error
+  if not last then return "" end
+  local inner = inner_trace(last.err)
+  local said = in_style(self, error_text, self, last.err)
+  if inner then said = said .. "\nin the box:\n" .. value.clean(prune(inner)) end
+  return said .. "\nhere:\n" .. value.clean(last.trace)
+end
+
+
+-- -- compiling ---------------------------------------------------------------
+
+local function is_incomplete(message)
+  return message:find "<eof>$" ~= nil
+end
+
+-- The text that is to be compiled, as an expression if it is one. Else nil and
+-- the reason, or nil and "more".
+local function as_chunk(line)
+  local expression = line:gsub("^%s*=", "", 1)
+  local code = "return " .. expression
+  local fn, problem = load(code, "=stdin", "t", {})
+  if fn then return code, true end
+  local unfinished = is_incomplete(problem)
+  fn, problem = load(line, "=stdin", "t", {})
+  if fn then return line, false end
+  if unfinished or is_incomplete(problem) then return nil, "more" end
+  return nil, problem
+end
+
+-- Past results: `_` is the last one, `_1` the one before it, and so on.
+local function remember_result(self, result)
+  local past = self.past
+  table.insert(past, 1, result)
+  past[11] = nil
+  for i, old in ipairs(past) do
+    rawset(self.env, i == 1 and "_" or "_" .. i - 1, old)
+  end
+end
+
+
+-- -- running -----------------------------------------------------------------
+
+-- Notes on what the line did to the session and to the process.
+local function notes_of(self, before, had_locals)
+  local notes = place.notes(before, self.here)
+  if not had_locals and not self.told_locals and next(self.locals.declared_now or {}) then
+    self.told_locals = true
+    table.insert(notes, 1, ("local %s: kept for this session (plain lua would forget it)")
+      :format(table.concat(self.locals.declared_now, ", ")))
+  end
+  return notes
+end
+
+---Runs a function as a line of the session would run, errors and interrupts
+---included.
+---@param fn function
+---@return table outcome  ok, values or error, seconds
+function Session:call(fn, ...)
+  local began = ns.clock()
+  local results = table.pack(xpcall(fn, keep_trace, ...))
+  local seconds = ns.clock() - began
+  if not results[1] then return failure(self, results[2], seconds) end
+  table.move(results, 2, results.n + 1, 1)
+  results.n = results.n - 1
+  return { ok = true, values = results, seconds = seconds }
+end
+
+---Compiles a line that is complete; the same for `:time` and its like.
+---@param code string
+---@return function?
+---@return string? problem
+function Session:compile(code)
+  self.number = self.number + 1
+  self.locals.declared_now = nil
+  local name = ("=stdin#%d"):format(self.number)
+  local fn, problem = self.locals:compile(code, name)
+  if fn then self.chunks[name:sub(2)] = code end
+  return fn, problem
+end
+
+local function refuse(self, problem)
+  return { ok = false, error = problem, values = { n = 0 },
+    text = without_number(self, value.clean(problem)) }
+end
+
+local function run(self, line, code, is_expression)
+  local fn, problem = self:compile(code)
+  if not fn then return refuse(self, problem) end
+  local before, had_locals = self.here, self.told_locals
+  local outcome = self:call(fn)
+  self.here = place.look()
+  outcome.notes = notes_of(self, before, had_locals)
+  if not outcome.ok then return outcome end
+  self.good[#self.good + 1] = { line = line, code = code, expression = is_expression }
+  if outcome.values.n > 0 then
+    outcome.text = self:print_all(outcome.values)
+    if outcome.values[1] ~= nil then remember_result(self, outcome.values[1]) end
+  else
+    outcome.text = ""
+  end
+  return outcome
+end
+
+-- A pasted block that is no chunk may be many: line by line, to the first error.
+local function by_lines(self, block)
+  local texts, notes, outcome = {}, {}, nil
+  for line in (block .. "\n"):gmatch "([^\n]*)\n" do
+    outcome = self:feed(line)
+    if outcome.text and outcome.text ~= "" then texts[#texts + 1] = outcome.text end
+    for _, note in ipairs(outcome.notes or {}) do notes[#notes + 1] = note end
+    if outcome.ok == false or outcome.action or outcome.leave then break end
+  end
+  if not outcome.more then outcome.text = table.concat(texts, "\n") end
+  outcome.before = outcome.more and table.concat(texts, "\n") or nil
+  outcome.notes = notes
+  return outcome
+end
+
+local function evaluate(self, line)
+  local whole = self.pending and self.pending .. "\n" .. line or line
+  local code, kind = as_chunk(whole)
+  if not code and kind == "more" then
+    self.pending = whole
+    return { more = true }
+  end
+  self.pending = nil
+  if code then return run(self, whole, code, kind) end
+  if line == whole and line:find("\n", 1, true) then return by_lines(self, line) end
+  self.number = self.number + 1
+  return refuse(self, kind)
+end
+
+---Takes one line, or a pasted block. What it means is told by its beginning:
+---`?name`, `??name`, `:command`, `!shell`, else Lua.
+---
+---    local session = require "nslua.repl".new { columns = 80 }
+---    print(session:feed "1 + 1".text)
+---
+---@param line string
+---@return table outcome  more=true while a block is incomplete; else ok, values
+---(as table.pack gives), text (what to show), notes (a list), and perhaps leave
+---(end the prompt), interrupted, action (what the owner of the terminal is to do:
+---kind = "shell", "lesson", "undo", with command, proc, name)
+function Session:feed(line)
+  line = line:gsub("\r\n", "\n"):gsub("\n$", "")
+  if not self.pending then
+    if not line:find "%S" then return { ok = true, values = { n = 0 }, text = "", notes = {} } end
+    if line:find "^%s*[?!]" or line:find "^%s*:[%a?]" then
+      return in_style(self, require("nslua.repl.commands").run, self, line)
+    end
+  end
+  local outcome = evaluate(self, line)
+  outcome.notes = outcome.notes or {}
+  return outcome
+end
+
+
+---Forgets the lines of a block that is incomplete (Ctrl-C).
+---
+---    session:abandon()
+---
+function Session:abandon() self.pending = nil end
+
+
+-- -- the prompt --------------------------------------------------------------
+
+---What to ask the next line with, and what a line that goes on with a block.
+---
+---    io.write((session:prompt()))
+---
+---@return string prompt
+---@return string continuation
+function Session:prompt()
+  local env = self.env
+  local own, own2 = rawget(env, "_PROMPT"), rawget(env, "_PROMPT2")
+  local marks = place.marks(self.start, self.here)
+  local head = self.name .. (#marks > 0 and "[" .. table.concat(marks, " ") .. "]" or "")
+  local sign, more = "▸", "…"
+  if self.ascii then sign, more = ">", ">>" end
+  local prompt = self.ascii and head .. "> " or head .. " " .. sign .. " "
+  local margin = (" "):rep(text.width(prompt) - #more:gsub("…", ".") - 1)
+  return own ~= nil and tostring(own) or prompt, own2 ~= nil and tostring(own2) or margin .. more .. " "
+end
+
+
+---Looks again where the process is: for a change that no line of the session
+---made (an undone one).
+---@return table
+function Session:refresh()
+  self.here = place.look()
+  return self.here
+end
+
+
+-- -- values, help, completion ------------------------------------------------
+
+---A value as the session prints it.
+---
+---    session:print { 1, 2 }
+---
+---@param v any
+---@return string
+function Session:print(v)
+  return in_style(self, value.text, v, columns_of(self))
+end
+
+---Several values, as table.pack gives them.
+---@param values table
+---@return string
+function Session:print_all(values)
+  return in_style(self, value.list, values, columns_of(self))
+end
+
+
+---The help on a name (what people write behind `?`) or on a value.
+---
+---    session:help "ns.box"
+---
+---@param what any
+---@return string
+function Session:help(what)
+  return in_style(self, require("nslua.repl.help").text, self, what)
+end
+
+
+---The source of a function, by name or value.
+---
+---    session:source "ns.box"
+---
+---@param what any
+---@return string
+function Session:source(what)
+  return in_style(self, require("nslua.repl.help").source, self, what)
+end
+
+
+---What may stand at the cursor.
+---
+---    session:complete("ns.un", 5)
+---
+---@param line string
+---@param cursor? integer  bytes before it; default: all
+---@return table found  from: the byte where the word begins; items: each with text
+---and help, one line
+function Session:complete(line, cursor)
+  return in_style(self, require("nslua.repl.complete").at, self, line, cursor or #line)
+end
+
+
+---The value of a name of the session: a local, else a global.
+---@param name string
+---@return any
+function Session:value(name)
+  local v, found = self.locals:get(name)
+  if found and not (self.locals.cells[name].builtin and rawget(self.env, name) ~= nil) then
+    return v
+  end
+  return rawget(self.env, name)
+end
+
+
+-- -- the end -----------------------------------------------------------------
+
+-- Handles of the children that this process has, by pid.
+local function handles()
+  local found = {}
+  for pid, proc in pairs(debug.getregistry()["nslua.children"] or {}) do
+    if type(proc) == "userdata" then found[pid] = proc end
+  end
+  return found
+end
+
+---The children that the session started and that still run.
+---@return { proc: nslua.Proc, box: boolean }[]
+function Session:children()
+  local list = {}
+  for pid, proc in pairs(handles()) do
+    if not rawequal(self.inherited[pid], proc) and proc.running then
+      local fields = sys.fields(proc)
+      list[#list + 1] = { proc = proc, box = fields.which ~= nil }
+    end
+  end
+  return list
+end
+
+local function count(n, one, many) return ("%d %s"):format(n, n == 1 and one or many) end
+
+local function mount_count()
+  local ok, rows = pcall(ns.mounts)
+  return ok and #rows or nil
+end
+
+-- Only in the mount namespace that the session began in can mounts be left.
+local function mounts_left(self)
+  local now = mount_count()
+  if not now or not self.mounts or self.start.mnt ~= self.here.mnt then return 0 end
+  return math.max(0, now - self.mounts)
+end
+
+---Ends the session: closes its <close> variables, ends its boxes and other
+---children. Says what it ended, "" for nothing.
+---
+---    print(session:close())
+---
+---@return string
+function Session:close()
+  if self.closed then return "" end
+  self.closed = true
+  local said, boxes, others = {}, 0, 0
+  local children = self:children()
+  for _, problem in ipairs(self.locals:close()) do
+    said[#said + 1] = "error in __close: " .. self:print(problem)
+  end
+  for _, child in ipairs(children) do
+    if child.box then boxes = boxes + 1 else others = others + 1 end
+    pcall(child.proc.close, child.proc)
+  end
+  if boxes > 0 then said[#said + 1] = count(boxes, "box", "boxes") .. " ended" end
+  if others > 0 then said[#said + 1] = count(others, "process", "processes") .. " ended" end
+  local left = mounts_left(self)
+  if boxes > 0 or left > 0 then said[#said + 1] = count(left, "mount", "mounts") .. " left" end
+  return table.concat(said, ", ")
+end
+
+Session.__close = Session.close
+
+-- `help(x)` is there as long as nobody else defines it.
+local function add_help(self)
+  self.locals:set("help", setmetatable({}, {
+    __name = "nslua.help",
+    __tostring = function() return self:help() end,
+    __call = function(_, what)
+      return setmetatable({ text = self:help(what) }, {
+        __name = "nslua.help", __tostring = function(t) return t.text end,
+      })
+    end,
+  }), true)
+end
+
+
+---A new session. It owns no terminal: lines go in, text comes back.
+---
+---    local repl = require "nslua.repl"
+---    local session = repl.new { env = setmetatable({}, { __index = _G }) }
+---    for line in io.lines() do
+---      local outcome = session:feed(line)
+---      if not outcome.more then print(outcome.text) end
+---    end
+---    print(session:close())
+---
+---@param opts? { env?: table, columns?: integer|fun(): integer, ascii?: boolean, color?: boolean, name?: string }
+---   env: the globals (_G); columns: how wide (80); ascii: no other signs;
+---   color: lists may be coloured; name: what the prompt begins with ("host")
+---@return nslua.Session
+function repl.new(opts)
+  opts = opts or {}
+  local env = opts.env or _G
+  local start = place.look()
+  local self = setmetatable({
+    env = env, columns = opts.columns, ascii = opts.ascii, color = opts.color,
+    name = opts.name or "host", locals = locals.new(env), good = {}, past = {},
+    number = 0, chunks = {}, start = start, here = start, inherited = {},
+    mounts = mount_count(),
+  }, Session)
+  for pid, proc in pairs(handles()) do self.inherited[pid] = proc end
+  setmetatable(self.inherited, { __mode = "v" })
+  add_help(self)
+  return self
+end
+
+return repl
