@@ -18,6 +18,7 @@
 --   -n, --noheadings      no first line
 --   -r, --raw             one space between columns and none within
 --   -u, --notruncate      never cut to the width of the terminal
+--   -H, --list-columns    the names of all columns
 --   -l, --list  -W, --nowrap   for lsns's sake: they are how this is anyway
 
 local ns = require "nslua"
@@ -34,7 +35,7 @@ local OPTIONS = {
   ["--matrix"] = "matrix",
   ["-n"] = "noheadings", ["--noheadings"] = "noheadings", ["-r"] = "raw", ["--raw"] = "raw", ["-u"] = "whole",
   ["--notruncate"] = "whole", ["-l"] = "list", ["--list"] = "list", ["-W"] = "nowrap", ["--nowrap"] = "nowrap",
-  ["-h"] = "help", ["--help"] = "help",
+  ["-H"] = "columns", ["--list-columns"] = "columns", ["-h"] = "help", ["--help"] = "help",
 }
 
 local function fail(fmt, ...)
@@ -70,12 +71,22 @@ local function read_arguments(args)
   return opts
 end
 
--- `nprocs > 1 and user == "root"` with a row's fields as names.
+-- `nprocs > 1 and user == "root"`: a row's fields as names, in lsns's capitals
+-- too. A field that the row lacks compares with nothing.
 local function filter(expression)
+  local chunk, err = load("local row = ... ; local _ENV = row ; return " .. expression, "=filter", "t")
+  if not chunk then fail("%s", err) end
+  local known = {}
+  for _, name in ipairs(COLUMNS) do known[name] = true end
+  local function field(row)
+    return function(_, name)
+      if not known[name:lower()] then fail("--filter: no column has the name %s", name) end
+      return row[name:lower()]
+    end
+  end
   return function(row)
-    local chunk, err = load("return " .. expression, "=filter", "t", row)
-    if not chunk then fail("%s", err) end
-    return chunk()
+    local ok, said = pcall(chunk, setmetatable({}, { __index = field(row) }))
+    return ok and said
   end
 end
 
@@ -120,6 +131,7 @@ local function main(opts)
       if not line:find "SPDX" then print((line:gsub("^%-%- ?", ""))) end
     end
   end
+  if opts.columns then return print((table.concat(COLUMNS, "\n"):upper())) end
   if opts.matrix then return print(ns.matrix()) end
   local rows = collect(opts)
   if opts.json then return print('{"namespaces": ' .. rows:json(2) .. "}") end

@@ -84,7 +84,16 @@ function commands.monitor()
   end
 end
 
-local command = commands[arg[1] or "list"] or fail("unknown command %s: see the first lines of this file", arg[1])
+function commands.help()
+  for line in io.lines(arg[0]) do
+    if not line:find "^%-%-" then return end
+    if not line:find "SPDX" then print((line:gsub("^%-%- ?", ""))) end
+  end
+end
+
+commands["--help"], commands["-h"] = commands.help, commands.help
+
+local command = commands[arg[1] or "list"] or fail("unknown command %s: try help", arg[1])
 local ok, err = pcall(command, table.unpack(arg, 2))
 if not ok then
   if type(err) == "table" then err.where = "" end

@@ -36,6 +36,14 @@ describe("lsns.lua", function()
     assert.is_truthy(tool("lsns", "--help"):find("--persistent", 1, true))
   end)
 
+  it("takes a filter in lsns's capitals, and names all columns", function()
+    local out = tool("lsns", "-n", "-o", "type", "-Q", "TYPE == 'uts' and PID > 0")
+    assert.is_truthy(out:find "^uts\n")
+    assert.is_nil(out:find "ipc")
+    assert.is_truthy(tool("lsns", "-H"):find "NS\nTYPE\n")
+    assert.is_truthy(tool("netns", "--help"):find "ip netns")
+  end)
+
   it("filters by an expression, and by a namespace", function()
     local out = tool("lsns", "-n", "-o", "type", "-Q", "type == 'uts' or type == 'ipc'")
     for _, line in ipairs(lines(out)) do assert.is_true(line == "uts" or line == "ipc") end
@@ -44,7 +52,7 @@ describe("lsns.lua", function()
   end)
 
   it("ends with 2 for a wrong option, with 1 for what is not there", function()
-    for _, wrong in ipairs { { "-z" }, { "-t" }, { "-p", "x" }, { "word" }, { "-Q", "(" } } do
+    for _, wrong in ipairs { { "-z" }, { "-t" }, { "-p", "x" }, { "word" }, { "-Q", "(" }, { "-Q", "nproc > 1" } } do
       local out, err, status = tool("lsns", table.unpack(wrong))
       assert.same({ "", 2 }, { out, status })
       assert.is_truthy(err:find "^lsns: ")
