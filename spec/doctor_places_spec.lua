@@ -3,6 +3,7 @@
 -- /proc, without a quota, without the right to fork, 32 levels deep.
 
 local helpers = require "spec.helpers"
+local subids = require "spec.subids"
 local ns = require "nslua"
 local ns_it = helpers.ns_it
 
@@ -51,6 +52,49 @@ describe("behind a system call filter", function()
     local out, _, status = filtered(KILL, "--doctor")
     assert.equal(77, status)
     assert.truthy(out:find("user: killed by signal 31", 1, true), out)
+  end)
+end)
+
+
+describe("abilities that are tried where the caller stands", function()
+  local ASK = [[
+    local ns = require "nslua"
+    for _, name in ipairs { "subids", "newuidmap", "idmap", "seccomp", "unmasked" } do
+      local ok, why = ns.can(name)
+      print(name, ok, why)
+    end]]
+
+  subids.it("somebody with subordinate ids can map them", function()
+    local out = subids.as_nobody({ subuid = "nobody:200000:65536\n", subgid = "nobody:200000:65536\n" }, ASK)
+    assert.equal("subids\ttrue\tnil\nnewuidmap\ttrue\tnil\nidmap\ttrue\tnil\nseccomp\ttrue\tnil\nunmasked\ttrue\tnil\n", out)
+  end)
+
+  subids.it("somebody without, or with uids alone, is told which file has none", function()
+    local out = subids.as_nobody({ subuid = "", subgid = "" }, ASK)
+    assert.matches('subids\tfalse\tNo line of /etc/subuid and /etc/subgid gives "nobody" a range', out)
+    out = subids.as_nobody({ subuid = "nobody:200000:65536\n", subgid = "" }, ASK)
+    assert.matches('subids\tfalse\tNo line of /etc/subuid and /etc/subgid gives "nobody"', out)
+  end)
+
+  helpers.need_it(has_python, "a filter is seen, whatever else works", function()
+    local out = filtered(EPERM, "-e", ASK)
+    assert.matches("seccomp\tfalse\ta filter", out)
+  end)
+
+  ns_it("user mnt", "covered parts of /proc are named, and that no other proc can be mounted", function()
+    local ok, why, proc, reason = helpers.in_child(function()
+      ns.unshare("user", "mnt")
+      ns.map(nil, "root")
+      ns.propagate "rprivate"
+      ns.mount("tmpfs", "/proc/sys", "tmpfs", "ro")
+      local ok, why = ns.can "unmasked"
+      local proc, reason = ns.can "proc"
+      return ok, why, proc, reason
+    end)
+    assert.is_false(ok)
+    assert.matches("these are covered: /proc/sys", why)
+    assert.is_false(proc)
+    assert.matches("/proc", reason)
   end)
 end)
 

@@ -52,20 +52,20 @@ describe("ns.bind with idmap", function()
   end)
 
   idmap_it("shows owners as the map has them, while the folder itself keeps its own", function()
-    local m <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = { 0, 100000, 65536 } })
+    local _ <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = { 0, 100000, 65536 } })
     assert.equal("100033:100034", owner "/mnt/seen/f")
     assert.equal("100000:100000", owner "/mnt/seen")
     assert.equal("33:34", owner "/mnt/disk/f")
   end)
 
   idmap_it("takes uid and gid apart, and what the map leaves out is nobody's", function()
-    local m <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = { uid = { 33, 7, 1 }, gid = { 34, 8, 1 } } })
+    local _ <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = { uid = { 33, 7, 1 }, gid = { 34, 8, 1 } } })
     assert.equal("7:8", owner "/mnt/seen/f")
     assert.equal("65534:65534", owner "/mnt/seen")
   end)
 
   idmap_it("a box with the same map sees and writes plain ids through it", function()
-    local m <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = { 0, 100000, 65536 } })
+    local _ <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = { 0, 100000, 65536 } })
     local box <close> = ns.box { "user", map = { 0, 100000, 65536 } }
     assert.equal("33:34 65534:65534", box:call(function()
       io.open("/mnt/seen/new", "w"):close()
@@ -78,11 +78,11 @@ describe("ns.bind with idmap", function()
   idmap_it("takes the map of a process, and of a user namespace", function()
     local box <close> = ns.box { "user", map = { 0, 500, 1000 } }
     do
-      local m <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = box })
+      local _ <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = box })
       assert.equal("533:534", owner "/mnt/seen/f")
     end
     local user <close> = box:ns "user"
-    local m <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = user, ro = true })
+    local _ <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = user, ro = true })
     assert.equal("533:534", owner "/mnt/seen/f")
     assert.equal(0, user:owner_uid()) -- still ours to use
     assert.is_nil(io.open("/mnt/seen/x", "w"))
@@ -108,7 +108,7 @@ describe("ns.bind with idmap", function()
     local name, err = refusal(ns.bind, "/proc", "/mnt/seen", { idmap = { 0, 100000, 65536 } })
     assert.equal("EINVAL", name)
     assert.matches("cannot be mounted with a map", err.why)
-    local m <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = { 0, 100000, 65536 } })
+    local _ <close> = ns.bind("/mnt/disk", "/mnt/seen", { idmap = { 0, 100000, 65536 } })
     ns.mkdir "/mnt/more"
     name, err = refusal(ns.bind, "/mnt/seen", "/mnt/more", { idmap = { 0, 100000, 65536 } })
     assert.equal("EPERM", name)

@@ -133,8 +133,9 @@ end
 ---It is tried once for each process, in children. A name that this machine
 ---lacks altogether ("cgroup.memory") is false; an unknown word is an error.
 ---Source: unshare(2), user_namespaces(7)
----@param name string?  user map setgroups mnt private tmpfs overlay uts ipc net lo
----cgroup time pid fork proc uid0 subids cgroup2 cgroup.CONTROLLER
+---@param name string?  user map setgroups mnt private tmpfs overlay idmap uts ipc net lo
+---cgroup time pid fork proc uid0 subids newuidmap seccomp unmasked cgroup2 cgroup.own
+---cgroup.CONTROLLER
 ---@return any allowed  boolean, or the list of { name, title, ok, errno, why, fix }
 ---@return string? why
 ---@return string? fix

@@ -12,6 +12,14 @@ local ns = sys.primitives
 local abilities = {}
 
 
+-- The ladder's own namespaces, where a mount was tried: they are its maker's,
+-- with every right in them.
+local function inside(s)
+  local yes = setmetatable({}, { __index = function() return true end })
+  return setmetatable({ owned = yes, caps = yes, initial_user = false }, { __index = s })
+end
+
+
 ---Why a step was refused, in words. Pure.
 ---@param s table  signals
 ---@param step table
@@ -19,6 +27,7 @@ local abilities = {}
 ---@return table finding
 function abilities.finding(s, step, errno)
   local event = rows.event { call = step.call, name = errno, args = step.args }
+  if step.call:find "^mount" then s = inside(s) end
   local row = rows.find(s, event)
   local found = row and rows.tell(row, s, event)
   if not found and errno:find("^killed") then
@@ -51,18 +60,47 @@ local function probe_row(s, step, privileged, failure)
 end
 
 
+-- Not a step of the ladder: it starts where the caller stands, at the foot.
+local function add_subids(list, s)
+  local result = probe.subids()
+  local row = { name = "subids", title = "maps of many ids", ok = result == true }
+  if not row.ok then
+    local known = getmetatable(result) == sys.error_type
+    local event = known and rows.event(result)
+    local found = event and rows.find(s, event)
+    local told = found and rows.tell(found, s, event) or {}
+    row.errno = known and result.name or nil
+    row.why, row.fix = told.why or (known and result.message) or sys.clean(tostring(result)), told.fix
+  end
+  add_row(list, row)
+end
+
+
 -- Abilities that are read, not tried.
 local function add_signal_rows(list, s)
   add_row(list, { name = "uid0", title = "real root",
     ok = s.euid == 0 and s.initial_user == true,
     why = "this is not root of the first user namespace", fix = "sudo nslua ..." })
-  add_row(list, { name = "subids", title = "maps of many ids",
-    ok = (s.caps and s.caps.setuid and s.initial_user or
-      ((s.subuid or 0) > 0 and s.newuidmap ~= nil)) or false,
-    why = "no range in /etc/subuid, or no newuidmap",
-    fix = "an admin runs: usermod --add-subuids 100000-165535 USER" })
+  add_subids(list, s)
+  add_row(list, { name = "newuidmap", title = "the program newuidmap", ok = s.newuidmap ~= nil,
+    why = "it is not on PATH", fix = "install the package uidmap" })
+  local filtered = s.filtered
+  add_row(list, { name = "seccomp", title = "namespaces that no system call filter refuses",
+    ok = not filtered, why = "a filter (seccomp) answers unshare(2)",
+    fix = "start the container with --security-opt seccomp=unconfined" })
+  local masked = s.proc_masked or {}
+  add_row(list, { name = "unmasked", title = "a /proc without covered parts",
+    ok = s.proc ~= false and #masked == 0 and not s.proc_readonly,
+    why = s.proc == false and "no /proc is mounted" or masked[1] and "these are covered: " ..
+      sys.clean(table.concat(masked, " ")) or "/proc is mounted read-only",
+    fix = "podman: --security-opt unmask=ALL; docker: --security-opt systempaths=unconfined" })
   add_row(list, { name = "cgroup2", title = "the unified cgroup tree",
     ok = s.cgroup2 ~= nil, why = "no cgroup2 file system is mounted" })
+  add_row(list, { name = "cgroup.own", title = "a cgroup to make others in",
+    ok = s.cgroup2 ~= nil and ns.access(s.cgroup2, "w"),
+    why = s.cgroup2 and "the cgroup of this process belongs to somebody else" or
+      "no cgroup2 file system is mounted",
+    fix = s.cgroup2 and "systemd-run --user --scope -p Delegate=yes nslua ...; or sudo" or nil })
   for word in (s.controllers or ""):gmatch("%S+") do
     add_row(list, { name = "cgroup." .. word, title = "cgroup controller " .. word,
       ok = true })

@@ -31,6 +31,17 @@ return {
     see = "proc(5)",
   },
   {
+    id = "proc-covered", ux = 10,
+    when = function(s) return s.proc_masked and #s.proc_masked > 0 end,
+    why = function(s)
+      return "Parts of /proc are covered (" .. table.concat(s.proc_masked, " ") ..
+        "), so the kernel lets no user namespace mount a fresh one: \"mount too revealing\"."
+    end,
+    fix = "start the outer container with --security-opt unmask=ALL (podman) or " ..
+      "--security-opt systempaths=unconfined (docker)",
+    see = "proc(5), mount_namespaces(7)",
+  },
+  {
     id = "one-id", ux = 13,
     when = function(s)
       return s.initial_user == false and s.mapped_uids == 1

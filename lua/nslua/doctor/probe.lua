@@ -31,6 +31,15 @@ local function overlay()
 end
 
 
+-- On a tmpfs of our own: what the host's file systems allow is for its root.
+local function idmap()
+  local base = cover()
+  ns.mkdir(base .. "/plain")
+  ns.mkdir(base .. "/mapped")
+  require "nslua.mounts".bind(base .. "/plain", base .. "/mapped", { idmap = { 0, 0, 1 } })
+end
+
+
 ---The ladder. `needs` names the steps that must have worked; `call` and `args`
 ---are how a refusal is looked up; `inside` runs in the child of the new pid
 ---namespace.
@@ -54,6 +63,9 @@ probe.steps = {
   { name = "overlay", title = "mounting an overlay", needs = { "tmpfs" },
     call = "mount", args = { '"overlay"', '"/tmp/merged"', '"overlay"', "0" },
     run = overlay },
+  { name = "idmap", title = "idmapped mounts", needs = { "tmpfs", "map" },
+    call = "mount_setattr", args = { "3", '""', "AT_EMPTY_PATH", "MOUNT_ATTR_IDMAP" },
+    run = idmap },
   { name = "uts", title = "host names", needs = { "power" }, call = "unshare",
     args = { "CLONE_NEWUTS" }, run = function() ns.unshare "uts" end },
   { name = "ipc", title = "ipc namespaces", needs = { "power" }, call = "unshare",
@@ -203,6 +215,20 @@ function probe.filtered()
     return ok and 0 or (err.name == "EINVAL" and 2 or 1)
   end)
   if answer == 0 then return false elseif answer == 1 then return true end
+end
+
+
+---Makes a user namespace with many ids: true, or the refusal.
+---@return true|nslua.Error|string
+function probe.subids()
+  local trace = sys.set_trace(nil)
+  local any = sys.is_admin() and { 0, 0, 2 } or "auto"
+  local ok, err = pcall(function()
+    local child <close> = require "nslua.box".clone({ "user", map = any }, function() end)
+    child:wait()
+  end)
+  if trace then sys.set_trace(trace) end
+  return ok or err
 end
 
 
