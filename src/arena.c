@@ -14,6 +14,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 enum {
   GRAIN = 16,
   LARGEST = 2048, /* what is larger goes to malloc */
@@ -113,14 +119,12 @@ static int panic(lua_State *L) {
 }
 
 lua_State *arena_newstate(void) {
-#if defined(__SANITIZE_ADDRESS__)
-  return luaL_newstate();
-#else
+  if (SANITIZED)
+    return luaL_newstate();
   lua_State *L = lua_newstate(allocate, &arena);
   if (L != NULL)
     lua_atpanic(L, panic);
   return L;
-#endif
 }
 
 /* Finalizers run in the reverse order of their marking: when this one comes,
@@ -134,14 +138,14 @@ static int last_finalizer(lua_State *L) {
 }
 
 void arena_mark_first(lua_State *L) {
-#if !defined(__SANITIZE_ADDRESS__)
+  if (SANITIZED)
+    return;
   lua_newuserdatauv(L, 0, 0);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, last_finalizer);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &arena);
-#endif
 }
 
 void arena_close(lua_State *L, int status) {
