@@ -86,11 +86,13 @@ static const char region_key = 'r'; /* registry: the memory below */
 static const char image_key = 'i';  /* registry: the reaper's memory file */
 static const char self_key = 'p';   /* registry: a pidfd of this process */
 
-/* The two stacks and the shared page: mapped once a process and state. */
+/* Where a child that shares our memory runs and reports, and where one that
+   does not reports: mapped when first needed, once a process and state. */
 typedef struct Region {
   unsigned generation;
-  char *stacks;     /* two of STACK_SIZE */
-  Outcome *outcome; /* MAP_SHARED */
+  char *stacks;    /* two of STACK_SIZE */
+  Outcome own;     /* of a child in our memory */
+  Outcome *shared; /* of a forked one: MAP_SHARED, or NULL */
 } Region;
 
 /* All that one call holds; the pointers in it are kept alive by Lua values
@@ -100,6 +102,7 @@ typedef struct Call {
   Plan plan;
   lib_Proc *proc;
   Region *region;
+  Outcome *outcome; /* the region's that this child can write */
   lib_Fd *channel, *channel_child; /* socket pair, or closed */
   lib_Fd *report, *report_child;   /* a pipe from the reaper, or closed */
   lib_Map map;
@@ -117,10 +120,10 @@ static int region_gc(lua_State *L) {
   Region *r = lua_touserdata(L, 1);
   if (r->stacks != NULL)
     munmap(r->stacks, 2 * (size_t)STACK_SIZE);
-  if (r->outcome != NULL)
-    munmap(r->outcome, sizeof *r->outcome);
+  if (r->shared != NULL)
+    munmap(r->shared, sizeof *r->shared);
   r->stacks = NULL;
-  r->outcome = NULL;
+  r->shared = NULL;
   return 0;
 }
 
@@ -143,10 +146,19 @@ static Region *get_region(lua_State *L) {
   memset(r, 0, sizeof *r);
   luaL_setmetatable(L, "nslua.Region");
   r->generation = lib_generation();
-  r->stacks = map_memory(L, 2 * (size_t)STACK_SIZE, MAP_PRIVATE | MAP_STACK);
-  r->outcome = map_memory(L, sizeof *r->outcome, MAP_SHARED);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &region_key);
   return r;
+}
+
+/* Chooses how the child reports, and maps what it needs. */
+static void prepare_region(Call *call) {
+  Region *r = call->region;
+  if (call->shares_memory && r->stacks == NULL)
+    r->stacks = map_memory(call->L, 2 * (size_t)STACK_SIZE,
+                           MAP_PRIVATE | MAP_STACK);
+  if (!call->shares_memory && r->shared == NULL)
+    r->shared = map_memory(call->L, sizeof *r->shared, MAP_SHARED);
+  call->outcome = call->shares_memory ? &r->own : r->shared;
 }
 
 /* A descriptor that is made once a process: pushes nothing. */
@@ -489,7 +501,7 @@ static void fill_arguments(Call *call, struct clone_args *args, bool worker) {
     args->flags = CLONE_FILES; /* the worker's pidfd lands in our table */
   } else {
     args->flags = call->flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
-    args->pidfd = (uintptr_t)&call->region->outcome->pidfd;
+    args->pidfd = (uintptr_t)&call->outcome->pidfd;
     if (call->cgroup >= 0) {
       args->flags |= CLONE_INTO_CGROUP;
       args->cgroup = (uint64_t)call->cgroup;
@@ -516,8 +528,8 @@ _Noreturn static void run_function(Call *call) {
   child_work(plan);
   if (plan->channel >= 0)
     close(plan->channel);
-  munmap(call->region->outcome, sizeof(Outcome));
-  call->region->outcome = NULL;
+  munmap(call->region->shared, sizeof(Outcome));
+  call->region->shared = NULL;
   if (plan->envp != NULL)
     environ = (char **)plan->envp;
   lua_getfield(L, 1, "fn");
@@ -618,7 +630,7 @@ static void unguard_memory(const Call *call) {
 /* Signals are blocked around the birth. */
 static long give_birth(Call *call) {
   sigset_t all;
-  Outcome *outcome = call->region->outcome;
+  Outcome *outcome = call->outcome;
   *outcome = (Outcome){.step = -1, .pidfd = -1};
   call->plan.outcome = outcome;
   call->plan.channel = call->channel ? call->channel_child->fd : -1;
@@ -741,7 +753,7 @@ static const char *push_flags(lua_State *L, uint64_t flags) {
 /* Raises for what went wrong before the child was on its own. */
 static void judge(Call *call, long pid) {
   lua_State *L = call->L;
-  const Outcome outcome = *call->region->outcome;
+  const Outcome outcome = *call->outcome;
   if (pid < 0)
     lib_fail_text(L, (int)-pid, "clone3", push_flags(L, call->flags), NULL);
   if (outcome.step == CLONE_FAILED)
@@ -760,7 +772,7 @@ static void judge(Call *call, long pid) {
 
 /* The child is ours from here on: whatever raises below, the handle ends it. */
 static void adopt(Call *call, long pid) {
-  call->proc->h.fd = call->region->outcome->pidfd;
+  call->proc->h.fd = call->outcome->pidfd;
   lib_adopt(call->L, 2, (pid_t)pid);
 }
 
@@ -871,14 +883,15 @@ static int clone_clone(lua_State *L) {
   Guard *guard = new_guard(L, call.proc);
   call.region = get_region(L);
   read_spec(&call);
+  prepare_region(&call);
   long pid = give_birth(&call);
   if (pid > 0)
     adopt(&call, pid);
   judge(&call, pid);
   accompany(&call);
-  int step = call.region->outcome->step;
+  int step = call.outcome->step;
   if (step >= 0 && step < call.plan.nsteps) {
-    int error_number = call.region->outcome->error;
+    int error_number = call.outcome->error;
     end_child(&call);
     raise_step(&call, step, error_number);
   }

@@ -218,6 +218,13 @@ static void publish_methods(lua_State *L, const char *name) {
   lua_pop(L, 1);
 }
 
+static size_t count(const luaL_Reg *functions) {
+  size_t n = 0;
+  while (functions[n].name != NULL)
+    n++;
+  return n;
+}
+
 void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
                  const luaL_Reg *methods, lua_CFunction get) {
   if (!luaL_newmetatable(L, name)) {
@@ -225,7 +232,7 @@ void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
     return;
   }
   luaL_setfuncs(L, metamethods, 0);
-  lua_newtable(L);
+  lua_createtable(L, 0, (int)count(methods));
   luaL_setfuncs(L, methods, 0);
   publish_methods(L, name);
   lua_pushcfunction(L, get);

@@ -189,7 +189,7 @@ static int luaopen_nslua_sys(lua_State *L) {
   };
   luaL_checkversion(L);
   lua_settop(L, 0);
-  lua_newtable(L);
+  lua_createtable(L, 0, 64);
   luaL_setfuncs(L, funcs, 0);
   lua_pushliteral(L, NSLUA_VERSION);
   lua_setfield(L, 1, "version");

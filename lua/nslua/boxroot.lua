@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The mounts of a box, as steps of the child: propagation, the new root, what
--- is bound into it, /proc and /dev. Sources are opened before pivot_root and
+-- The mounts of a box, as steps of the child: the new root, what is bound into
+-- it, /proc and /dev. Sources are opened before pivot_root and
 -- mounted after it, so that no symbolic link in the new root can lead them
 -- astray; proc is mounted while the old one is still visible, as the kernel
 -- wants from a user namespace. pivot_root(2), open_tree(2).
@@ -182,7 +182,7 @@ end
 
 ---Appends the steps that build the mounts of a box.
 ---@param steps table[]
----@param opts table  propagation, root, mounts, proc, dev
+---@param opts table  root, mounts, proc, dev
 ---@param which table<string, boolean|nslua.Ns>
 function boxroot.add(steps, opts, which)
   local root = opts.root and describe(opts.root)
@@ -193,9 +193,6 @@ function boxroot.add(steps, opts, which)
   end
   for _, m in ipairs(check_mounts(opts.mounts or {})) do
     plan.mounts[#plan.mounts + 1] = m
-  end
-  if opts.propagation then
-    add(steps, "mount", "none", "/", false, opts.propagation, false)
   end
   open_sources(steps, plan)
   if root then

@@ -162,25 +162,6 @@ local function add(steps, ...)
   steps[#steps + 1] = { ... }
 end
 
-local function offset(seconds, clock)
-  if not seconds then return "" end
-  if type(seconds) ~= "number" or seconds ~= seconds
-    or math.abs(seconds) > 9e9 then
-    fail("%s is a number of seconds", clock)
-  end
-  local whole = math.floor(seconds)
-  return ("%s %d %d\n"):format(clock, whole,
-    math.floor((seconds - whole) * 1e9))
-end
-
-local function add_time(steps, opts, is_function)
-  local text = offset(opts.monotonic, "monotonic")
-    .. offset(opts.boottime, "boottime")
-  add(steps, "unshare", "time")
-  if text ~= "" then add(steps, "write", "/proc/self/timens_offsets", text) end
-  if is_function then add(steps, "enter_time") end
-end
-
 local function add_names(steps, opts)
   if opts.hostname then add(steps, "sethostname", opts.hostname) end
   if opts.domainname then add(steps, "setdomainname", opts.domainname) end
@@ -189,64 +170,20 @@ local function add_names(steps, opts)
   end
 end
 
-local function integer(value, name)
-  if math.type(value) ~= "integer" or value < 0 or value > 0xffffffff then
-    fail("%s is an integer from 0 to 4294967295", name)
-  end
-  return value
-end
+-- Maps of one id, which the child has from its first step on.
+local SIMPLE_MAPS = { [false] = true, [true] = true, root = true, current = true }
 
-local RLIMITS = {
-  cpu = 0, fsize = 1, data = 2, stack = 3, core = 4, rss = 5, nproc = 6,
-  nofile = 7, memlock = 8, as = 9, locks = 10, sigpending = 11,
-  msgqueue = 12, nice = 13, rtprio = 14, rttime = 15,
-}
-
-local function add_rlimits(steps, limits)
-  for name, value in pairs(limits) do
-    if not RLIMITS[name] then
-      unknown("limit", tostring(name), names(RLIMITS))
-    end
-    local soft = type(value) == "table" and value[1] or value
-    local hard = type(value) == "table" and value[2] or soft
-    add(steps, "setrlimit", RLIMITS[name], soft == "unlimited" and -1
-      or integer(soft, name), hard == "unlimited" and -1
-      or integer(hard, name))
+-- What most boxes have; a root of their own and what is bound into it is more.
+local function add_mounts(steps, opts, which)
+  if opts.propagation then
+    add(steps, "mount", "none", "/", false, opts.propagation, false)
   end
-end
-
--- Ids last but for capabilities: every step before may need the rights.
-local function add_ids(steps, opts, map)
-  local uid, gid = opts.uid, opts.gid
-  if opts.groups then
-    add(steps, "setgroups", opts.groups)
-  elseif uid and uid ~= 0 and not map and sys.is_admin() then
-    add(steps, "setgroups", {})
+  if opts.root or opts.mounts then
+    require("nslua.boxroot").add(steps, opts, which)
+  elseif opts.proc then
+    local path = type(opts.proc) == "string" and opts.proc or "/proc"
+    add(steps, "mount", "proc", path, "proc", "nosuid,nodev,noexec", false)
   end
-  if opts.caps and uid then add(steps, "prctl", 8, 1) end -- PR_SET_KEEPCAPS
-  if gid then add(steps, "setresgid", integer(gid, "gid")) end
-  if uid then add(steps, "setresuid", integer(uid, "uid")) end
-  if opts.caps then
-    local ok, mask = pcall(sys.capability_mask, opts.caps)
-    if not ok then fail("caps: %s", mask:match "%((.*)%)$" or mask) end
-    add(steps, "caps", mask)
-  end
-  if opts.no_new_privs then add(steps, "prctl", 38, 1) end
-end
-
--- A map of several ids may leave our own id out: act as its root then. It is
--- the child's own, or that of where the child is put.
-local function add_map_root(steps, opts, child)
-  local map = opts.map or child.map
-  if map == nil or map == true or map == "root" or map == "current" then return end
-  local maps = require "nslua.maps"
-  local problem
-  map, problem = maps.resolve(map)
-  if not map then fail("map: %s", problem) end
-  if opts.map then opts.map = map end
-  local uid, gid = maps.needs_root(map)
-  if gid then add(steps, "setresgid", 0) end
-  if uid then add(steps, "setresuid", 0) end
 end
 
 ---The steps of the child, in order: clocks before the first child of theirs,
@@ -262,12 +199,17 @@ function options.steps(opts, which, child)
     time = which.time == true and (opts.monotonic or opts.boottime) ~= nil,
     cgroup = which.cgroup == true and options.cgroup_place(opts.cgroup),
   }
-  add_map_root(steps, opts, child)
-  if made.time then add_time(steps, opts, child.is_function) end
+  local map = opts.map or child.map
+  if not SIMPLE_MAPS[map or false] then
+    require("nslua.confine").map_root(steps, opts, child)
+  end
+  if made.time then
+    require("nslua.confine").clocks(steps, opts, child.is_function)
+  end
   if made.cgroup then add(steps, "unshare", "cgroup") end -- its root: there
   add_names(steps, opts)
   if which.mnt == true or opts.root or opts.mounts then
-    require("nslua.boxroot").add(steps, opts, which)
+    add_mounts(steps, opts, which)
   end
   if opts.chroot then
     local path = opts.chroot
@@ -281,13 +223,16 @@ function options.steps(opts, which, child)
     add(steps, "setpgid")
     add(steps, "foreground", child.foreground)
   end
-  if opts.rlimits then add_rlimits(steps, opts.rlimits) end
+  if opts.rlimits then
+    require("nslua.confine").limits(steps, opts.rlimits)
+  end
   if child.hide then add(steps, "prctl", 4, 0) end -- PR_SET_DUMPABLE
-  add_ids(steps, opts, opts.map or child.map)
+  if opts.uid or opts.gid or opts.groups or opts.caps or opts.no_new_privs then
+    require("nslua.confine").ids(steps, opts, opts.map or child.map)
+  end
   if opts.cwd then add(steps, "chdir", opts.cwd) end
   return steps, made
 end
-
 
 local function environment(opts)
   if not opts.keep_env then return opts.env end
@@ -295,31 +240,6 @@ local function environment(opts)
   for _, name in ipairs(opts.keep_env) do env[name] = os.getenv(name) end
   for name, value in pairs(opts.env or {}) do env[name] = value end
   return env
-end
-
-local STREAMS = { stdin = "r", stdout = "w", stderr = "w" }
-
--- "null", "pipe", "tty", "inherit" or something open. What the parent keeps of
--- it and what only the child needs go into the resources of the birth.
-local function stream(spec, opts, name, res)
-  local value = opts[name]
-  local writes = STREAMS[name] == "w"
-  if value == nil or value == "inherit" then return end
-  if value == "null" then
-    value = res:add(ns.open("/dev/null", writes and "wronly" or "rdonly"))
-  elseif value == "pipe" then
-    local r, w = ns.pipe()
-    value = res:add(writes and w or r)
-    res.kept[name] = writes and r or w
-  elseif value == "tty" then
-    if not res.kept.tty then
-      res.kept.tty, res.shut.slave = ns.pty()
-    end
-    value = res.shut.slave
-  elseif type(value) == "string" then
-    fail('%s is "null", "pipe", "tty", "inherit" or an open Fd', name)
-  end
-  spec[name] = value
 end
 
 ---Turns options into what sys.clone takes.
@@ -342,10 +262,8 @@ function options.compile(opts, which, child, res)
     end
   end
   spec.flags, spec.joins = flags, joins
-  for name in pairs(STREAMS) do stream(spec, opts, name, res) end
-  if res.kept.tty then
-    steps[#steps + 1] = { "dup", res.shut.slave, 0 }
-    if opts.session then steps[#steps + 1] = { "ctty" } end
+  if opts.stdin or opts.stdout or opts.stderr then
+    require("nslua.streams").open(spec, steps, opts, res)
   end
   if options.cgroup_place(opts.cgroup) then
     spec.cgroup = type(opts.cgroup) == "string"
