@@ -5,6 +5,7 @@
 
 local sys = require "nslua.sys"
 local source = require "nslua.lesson.source"
+local stage = require "nslua.stage"
 local views = require "nslua.lesson.views"
 local ns = require "nslua"
 
@@ -316,12 +317,25 @@ function Run:act(step)
 end
 
 
+-- A step that this machine cannot do says why, and nothing of it runs.
+local function skip(run, step, result)
+  if not step.skip then return false end
+  local ok, reason = catch(run, step.skip, run.t)
+  if not ok then reason = tell(reason) end
+  if not reason then return false end
+  result.skipped, result.view = reason, "skipped here: " .. reason
+  result.output, result.seconds, result.ok = "", 0, true
+  return true
+end
+
+
 ---Runs a step: first the claims that must hold before it too, then the act,
----what is to be seen, and all claims.
+---what is to be seen, and all claims. Nothing of it when it is skipped here.
 ---@param step table
 ---@return table result  ok, claims, output, view, problem, seconds ...
 function Run:step(step)
   local result = { index = step.index, id = step.id, title = step.title, claims = {} }
+  if skip(self, step, result) then return result end
   local before = self:held(step, "keep")
   read_caught(self)
   local started = ns.clock()
@@ -347,7 +361,7 @@ end
 function Run:close()
   close_all(self.handles)
   for key in pairs(self.fields) do
-    if key ~= "host" and key ~= "root" then self.fields[key] = nil end
+    if key ~= "host" and key ~= "root" and key ~= "note" then self.fields[key] = nil end
   end
 end
 
@@ -358,7 +372,7 @@ end
 ---@param root? nslua.Rootfs
 ---@return table run
 function engine.start(lesson, host, root)
-  local run = setmetatable({ lesson = lesson, root = root, fields = { host = host, root = root },
+  local run = setmetatable({ lesson = lesson, root = root, fields = { host = host, root = root, note = stage.note },
     handles = {} }, Run)
   run.t = make_shared(run)
   if root then run.furniture = furnish(root) end

@@ -184,6 +184,7 @@ function plain.summary(lesson, sum, status, proof)
   if all then
     steps = ("%d step%s"):format(sum.steps, sum.steps == 1 and "" or "s")
   end
+  if sum.skipped > 0 then steps = ("%s, %d of them skipped here"):format(steps, sum.skipped) end
   local mark = status == 0 and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
   say()
   local told = ("%s: %s%s, %s, %.2f s"):format(text.clean(lesson.id), status == 130 and "interrupted after " or "",

@@ -116,7 +116,7 @@ end
 
 local function prove_step(one, options, root, result, findings)
   local step = one.steps[result.index]
-  if not step.act or result.problem then return 0 end
+  if not step.act or result.problem or result.skipped then return 0 end
   local status, found = runner.try(one, options, root, play_without(step))
   if status ~= 0 then return status end
   judge_checks(step, found, findings)

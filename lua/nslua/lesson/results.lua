@@ -18,7 +18,7 @@ local function step_of(result)
   return {
     id = result.id, title = result.title, ok = result.ok, seconds = result.seconds, claims = claims,
     output = result.output, view = result.view, question = result.question, answer = result.answer,
-    problem = result.problem,
+    problem = result.problem, skipped = result.skipped,
   }
 end
 

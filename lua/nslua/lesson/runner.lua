@@ -167,12 +167,13 @@ end
 ---@param started number
 ---@return table sum
 function runner.sum_up(results, started)
-  local sum = { claims = 0, failed = 0, steps = #results, where = {}, seconds = ns.clock() - started }
+  local sum = { claims = 0, failed = 0, skipped = 0, steps = #results, where = {}, seconds = ns.clock() - started }
   for _, result in ipairs(results) do
     for _, claim in ipairs(result.claims) do
       sum.claims = sum.claims + 1
       if not claim.ok then sum.failed = sum.failed + 1 end
     end
+    if result.skipped then sum.skipped = sum.skipped + 1 end
     if result.problem then sum.claims, sum.failed = sum.claims + 1, sum.failed + 1 end
     if not result.ok then sum.where[#sum.where + 1] = result.id end
   end

@@ -186,7 +186,7 @@ local LESSON = {
 local STEP = {
   say = "text", shell = "text", run = "function", show = "view", check = "claims",
   keep = "claims", expect = "errno", observe = "boolean", hint = "texts", ask = "question",
-  solution = "function",
+  solution = "function", skip = "function",
 }
 
 local function names_of(known)
@@ -261,7 +261,7 @@ local function check_lines(report, step, seen)
     end
     seen[where] = fn
   end
-  for _, key in ipairs { "run", "solution", "show" } do look(step[key], at(report, key)) end
+  for _, key in ipairs { "run", "solution", "show", "skip" } do look(step[key], at(report, key)) end
   for _, key in ipairs { "check", "keep" } do
     for _, fn in pairs(type(step[key]) == "table" and step[key] or {}) do look(fn, at(report, key)) end
   end

@@ -36,6 +36,8 @@ local function add_step(out, result)
   if result.problem then
     emit(out, false, ("%s %s: the step could not run"):format(result.id, result.title))
     explain(out, { { "message", result.problem } })
+  elseif result.skipped then
+    emit(out, true, ("%s %s"):format(result.id, result.title), "SKIP " .. text.clean(result.skipped))
   elseif #result.claims == 0 then
     emit(out, true, ("%s %s (it claims nothing)"):format(result.id, result.title))
   end
