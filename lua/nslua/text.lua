@@ -113,15 +113,23 @@ end
 
 ---Overrides what the environment says (--color and its like).
 ---@param what { color?: "always"|"never"|"auto", utf8?: boolean, width?: integer }
----   "auto" for each: what the environment says
----@return table before  what these were
 function text.choose(what)
-  local before = {}
-  for key, value in pairs(what) do
-    before[key] = choice[key] == nil and "auto" or choice[key]
-    choice[key] = value
-  end
-  return before
+  for key, value in pairs(what) do choice[key] = value end
+end
+
+
+---Calls f(...) under other choices, and takes them back.
+---@param what { color?: "always"|"never"|"auto", utf8?: boolean, width?: integer }
+---@param f fun(...): any
+---@return any ...
+function text.within(what, f, ...)
+  local before = choice
+  choice = setmetatable({}, { __index = before })
+  text.choose(what)
+  local results = table.pack(pcall(f, ...))
+  choice = before
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
 end
 
 
@@ -141,7 +149,7 @@ end
 ---May characters beyond ASCII be shown?
 ---@return boolean
 function text.utf8()
-  if type(choice.utf8) == "boolean" then return choice.utf8 end
+  if choice.utf8 ~= nil then return choice.utf8 end
   local locale = env "LC_ALL" or env "LC_CTYPE" or env "LANG" or ""
   return locale:lower():find("utf%-?8") ~= nil
 end
@@ -151,7 +159,7 @@ end
 ---@param fd? integer  the default is 1
 ---@return integer?
 function text.columns(fd)
-  if math.type(choice.width) == "integer" then return choice.width end
+  if choice.width then return choice.width end
   if not ns.isatty(fd or 1) then return nil end
   local ok, _, columns = pcall(sys.methods.Fd.winsize, fd or 1)
   if ok and columns > 0 then return columns end

@@ -22,7 +22,7 @@ local function add(title, look) parts[#parts + 1] = { title = title, look = look
 add("this process", function()
   local set = {}
   for word, link in pairs(place.look()) do
-    if word:find "^[%a_]+$" and type(link) == "string" and word ~= "root" then set[word] = link end
+    if type(link) == "string" and word ~= "root" then set[word] = link end
   end
   set.root = place.look().root
   set.cwd = ns.try(ns.readlink, "/proc/self/cwd")
@@ -59,17 +59,18 @@ end)
 add("mounts", function()
   local set = {}
   for _, row in ipairs(ns.try(ns.mounts) or {}) do
-    set[("%d %s"):format(row.id, row.mountpoint)] =
-      ("%s (%s, %s, %s)"):format(row.source or "none", row.type, row.options, row.propagation)
+    -- Not by number: a copy of a mount namespace numbers anew.
+    local key = row.mountpoint
+    while set[key] do key = key .. " (above)" end
+    set[key] = ("%s (%s, %s, %s)"):format(row.source or "none", row.type, row.options, row.propagation)
   end
   return set
 end)
 
 add("links", function()
   local set = {}
-  for name in read("/proc/self/net/dev"):gmatch "\n%s*([^:%s]+):" do
-    local up = ns.try(ns.readlink, "/sys/class/net/" .. name) and read("/sys/class/net/" .. name .. "/operstate")
-    set[name] = (up or ""):match "%S+" or ""
+  for _, row in ipairs(ns.try(function() return ns.link.list() end) or {}) do
+    set[row.name] = ("%s, %s"):format(row.kind or "device", row.is_up and "up" or "down")
   end
   return set
 end)

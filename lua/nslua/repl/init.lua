@@ -3,13 +3,15 @@
 -- It reads and prints nothing itself, so an editor or a web page can have one.
 
 local sys = require "nslua.sys"
+local ending = require "nslua.repl.ending"
+local failure = require "nslua.repl.failure"
 local locals = require "nslua.repl.locals"
 local place = require "nslua.repl.place"
 local value = require "nslua.repl.value"
 local text = require "nslua.text"
 local ns = sys.primitives
 
-local xpcall, load, traceback = xpcall, load, debug.traceback
+local xpcall, load = xpcall, load
 
 local repl = {}
 
@@ -30,86 +32,35 @@ end
 
 -- Runs f with this session's width and signs, whatever the terminal is.
 local function in_style(self, f, ...)
-  local before = text.choose { width = columns_of(self), utf8 = not self.ascii,
-    color = self.color and "auto" or "never" }
-  local results = table.pack(pcall(f, ...))
-  text.choose(before)
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
-end
-
--- "stdin#7:1: wrong" is on line 1 of what was typed just now.
-local function without_number(self, s)
-  return (s:gsub(("stdin#%d:"):format(self.number), "stdin:"))
+  return text.within({ width = columns_of(self), utf8 = not self.ascii,
+    color = self.color and "auto" or "never" }, f, ...)
 end
 
 
 -- -- errors ------------------------------------------------------------------
 
-local function is_interrupt(err)
-  return type(err) == "string" and err:find "interrupted!$" ~= nil
-end
-
--- The frames of the session itself are nobody's business.
-local function prune(trace)
-  trace = trace:gsub("\n%s*%[C%]: in function 'xpcall'.*", "")
-  return (trace:gsub("^%s*stack traceback:\n?", ""))
-end
-
--- Keeps the traceback of an error on its way out, for :bt.
-local function keep_trace(err)
-  return { err = err, trace = prune(traceback("", 2)) }
-end
-
-local function error_text(self, err)
-  local mt = debug.getmetatable(err)
-  if type(err) == "string" then
-    -- What proc:call brought back has the traceback of the box behind it.
-    local cause = err:match "^(.-)\nin the box: " or err
-    return without_number(self, value.clean(cause))
-  end
-  if type(mt) == "table" and rawget(mt, "__tostring") then
-    return without_number(self, value.text(err, columns_of(self)))
-  end
-  return "error: " .. value.text(err, columns_of(self))
-end
-
--- What happened within a box, when the error came from there.
-local function inner_trace(err)
-  if type(err) == "string" then return err:match "\nin the box: (.*)$" end
-  if getmetatable(err) == sys.error_type then return rawget(err, "traceback") end
-end
-
-local function boxes_alive(self)
-  local n = 0
-  for _, child in ipairs(self:children()) do
-    if child.box then n = n + 1 end
-  end
-  return n
-end
-
 local function interrupt_text(self, seconds)
-  local alive = boxes_alive(self)
+  local alive = ending.boxes(ending.children(self.inherited))
   return ("interrupted after %.1f s%s"):format(seconds,
     alive > 0 and ("; %d %s still alive"):format(alive, alive == 1 and "box" or "boxes") or "")
 end
 
-local function failure(self, caught, seconds)
+local function failed(self, caught, seconds)
   local err = caught.err
   self.last_error = caught
   local outcome = { ok = false, error = err, seconds = seconds, values = { n = 0 } }
-  if is_interrupt(err) then
+  if failure.is_interrupt(err) then
     outcome.interrupted = true
     outcome.text = interrupt_text(self, seconds)
   else
-    outcome.text = in_style(self, error_text, self, err)
+    outcome.text = in_style(self, failure.text, self.number, err, columns_of(self))
   end
   return outcome
 end
 
 
----The traceback of the last error, that of a box included; "" when there was
----none.
+---The text and the traceback of the last error, that of a box included; ""
+---when there was none.
 ---
 ---    print(session:traceback())
 ---
@@ -117,10 +68,8 @@ end
 function Session:traceback()
   local last = self.last_error
   if not last then return "" end
-  local inner = inner_trace(last.err)
-  local said = in_style(self, error_text, self, last.err)
-  if inner then said = said .. "\nin the box:\n" .. value.clean(prune(inner)) end
-  return said .. "\nhere:\n" .. value.clean(last.trace)
+  local said = in_style(self, failure.text, self.number, last.err, columns_of(self))
+  return failure.traceback(said, last)
 end
 
 
@@ -158,13 +107,14 @@ end
 -- -- running -----------------------------------------------------------------
 
 -- Notes on what the line did to the session and to the process.
-local function notes_of(self, before, had_locals)
+local function notes_of(self, before)
   local notes = place.notes(before, self.here)
-  if not had_locals and not self.told_locals and next(self.locals.declared_now or {}) then
+  if not self.told_locals and next(self.locals.declared_now or {}) then
     self.told_locals = true
     table.insert(notes, 1, ("local %s: kept for this session (plain lua would forget it)")
       :format(table.concat(self.locals.declared_now, ", ")))
   end
+  for _, line in ipairs(ending.new_boxes(self.inherited)) do notes[#notes + 1] = line end
   return notes
 end
 
@@ -174,9 +124,9 @@ end
 ---@return table outcome  ok, values or error, seconds
 function Session:call(fn, ...)
   local began = ns.clock()
-  local results = table.pack(xpcall(fn, keep_trace, ...))
+  local results = table.pack(xpcall(fn, failure.catch, ...))
   local seconds = ns.clock() - began
-  if not results[1] then return failure(self, results[2], seconds) end
+  if not results[1] then return failed(self, results[2], seconds) end
   table.move(results, 2, results.n + 1, 1)
   results.n = results.n - 1
   return { ok = true, values = results, seconds = seconds }
@@ -197,18 +147,18 @@ end
 
 local function refuse(self, problem)
   return { ok = false, error = problem, values = { n = 0 },
-    text = without_number(self, value.clean(problem)) }
+    text = failure.own_line(self.number, value.clean(problem)) }
 end
 
-local function run(self, line, code, is_expression)
+local function run(self, line, code)
   local fn, problem = self:compile(code)
   if not fn then return refuse(self, problem) end
-  local before, had_locals = self.here, self.told_locals
+  local before = self.here
   local outcome = self:call(fn)
   self.here = place.look()
-  outcome.notes = notes_of(self, before, had_locals)
+  outcome.notes = notes_of(self, before)
   if not outcome.ok then return outcome end
-  self.good[#self.good + 1] = { line = line, code = code, expression = is_expression }
+  self.good[#self.good + 1] = { line = line, code = code, silent = outcome.values.n == 0 }
   if outcome.values.n > 0 then
     outcome.text = self:print_all(outcome.values)
     if outcome.values[1] ~= nil then remember_result(self, outcome.values[1]) end
@@ -241,7 +191,7 @@ local function evaluate(self, line)
     return { more = true }
   end
   self.pending = nil
-  if code then return run(self, whole, code, kind) end
+  if code then return run(self, whole, code) end
   if line == whole and line:find("\n", 1, true) then return by_lines(self, line) end
   self.number = self.number + 1
   return refuse(self, kind)
@@ -262,7 +212,9 @@ function Session:feed(line)
   line = line:gsub("\r\n", "\n"):gsub("\n$", "")
   if not self.pending then
     if not line:find "%S" then return { ok = true, values = { n = 0 }, text = "", notes = {} } end
-    if line:find "^%s*[?!]" or line:find "^%s*:[%a?]" then
+    local special = line:find "^%s*[?!]" or line:find "^%s*:%a"
+    if special and line:find("\n", 1, true) then return by_lines(self, line) end
+    if special then
       return in_style(self, require("nslua.repl.commands").run, self, line)
     end
   end
@@ -378,42 +330,6 @@ end
 
 -- -- the end -----------------------------------------------------------------
 
--- Handles of the children that this process has, by pid.
-local function handles()
-  local found = {}
-  for pid, proc in pairs(debug.getregistry()["nslua.children"] or {}) do
-    if type(proc) == "userdata" then found[pid] = proc end
-  end
-  return found
-end
-
----The children that the session started and that still run.
----@return { proc: nslua.Proc, box: boolean }[]
-function Session:children()
-  local list = {}
-  for pid, proc in pairs(handles()) do
-    if not rawequal(self.inherited[pid], proc) and proc.running then
-      local fields = sys.fields(proc)
-      list[#list + 1] = { proc = proc, box = fields.which ~= nil }
-    end
-  end
-  return list
-end
-
-local function count(n, one, many) return ("%d %s"):format(n, n == 1 and one or many) end
-
-local function mount_count()
-  local ok, rows = pcall(ns.mounts)
-  return ok and #rows or nil
-end
-
--- Only in the mount namespace that the session began in can mounts be left.
-local function mounts_left(self)
-  local now = mount_count()
-  if not now or not self.mounts or self.start.mnt ~= self.here.mnt then return 0 end
-  return math.max(0, now - self.mounts)
-end
-
 ---Ends the session: closes its <close> variables, ends its boxes and other
 ---children. Says what it ended, "" for nothing.
 ---
@@ -423,19 +339,13 @@ end
 function Session:close()
   if self.closed then return "" end
   self.closed = true
-  local said, boxes, others = {}, 0, 0
-  local children = self:children()
+  local said = {}
   for _, problem in ipairs(self.locals:close()) do
     said[#said + 1] = "error in __close: " .. self:print(problem)
   end
-  for _, child in ipairs(children) do
-    if child.box then boxes = boxes + 1 else others = others + 1 end
-    pcall(child.proc.close, child.proc)
+  for _, line in ipairs(ending.close(self.inherited, self.start.mnt == self.here.mnt)) do
+    said[#said + 1] = line
   end
-  if boxes > 0 then said[#said + 1] = count(boxes, "box", "boxes") .. " ended" end
-  if others > 0 then said[#said + 1] = count(others, "process", "processes") .. " ended" end
-  local left = mounts_left(self)
-  if boxes > 0 or left > 0 then said[#said + 1] = count(left, "mount", "mounts") .. " left" end
   return table.concat(said, ", ")
 end
 
@@ -476,11 +386,9 @@ function repl.new(opts)
   local self = setmetatable({
     env = env, columns = opts.columns, ascii = opts.ascii, color = opts.color,
     name = opts.name or "host", locals = locals.new(env), good = {}, past = {},
-    number = 0, chunks = {}, start = start, here = start, inherited = {},
-    mounts = mount_count(),
+    number = 0, chunks = {}, start = start, here = start,
+    inherited = ending.inherited(),
   }, Session)
-  for pid, proc in pairs(handles()) do self.inherited[pid] = proc end
-  setmetatable(self.inherited, { __mode = "v" })
   add_help(self)
   return self
 end

@@ -13,6 +13,9 @@ local getmetatable, rawget = debug.getmetatable, rawget
 local locals = {}
 
 local KEEP = "_nslua_keep" -- its name within a line
+-- With a <close> variable about, `return f()` is no tail call: the line keeps
+-- its frame, and an error its position.
+local FRAME = "local _nslua_frame <close> = nil "
 local MOST = 180 -- Lua's limit is 200 variables of a function
 
 
@@ -236,14 +239,16 @@ end
 ---@return function?
 ---@return string? problem
 function Locals:compile(text, chunk)
+  local frame = text:find "^return%f[%s(]" and FRAME or ""
+  local function plain() return load(frame .. text, chunk, "t", self.env) end
   local has_local = text:find("local", 1, true)
-  if not has_local and not next(self.cells) then return load(text, chunk, "t", self.env) end
+  if not has_local and not next(self.cells) then return plain() end
   local tokens = lexer.tokens(text)
   local declared = has_local and locals.declared(tokens) or {}
   local names = mentioned(self, tokens)
-  if #declared == 0 and #names == 0 then return load(text, chunk, "t", self.env) end
+  if #declared == 0 and #names == 0 then return plain() end
   if #names > MOST then return nil, "this line uses too many variables of the session" end
-  local code = prologue(self, names) .. rewrite(text, tokens, declared) .. "\nend"
+  local code = prologue(self, names) .. frame .. rewrite(text, tokens, declared) .. "\nend"
   local make, problem = load(code, chunk, "t", self.env)
   if not make then return nil, problem end
   local fn = make(function(number, closure)

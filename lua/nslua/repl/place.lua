@@ -37,10 +37,12 @@ end
 function place.look()
   local found = { root = root_of(), uid = ns.getuid(), gid = ns.getgid() }
   for _, word in ipairs(TYPES) do
-    found[word] = link(word)
-    if not found[word] then ask(found, word) end
     local children = FOR_CHILDREN[word]
-    if children then found[children] = link(children) or found[word] end
+    found[word] = link(word)
+    -- A pid namespace without its first process has no link yet.
+    if children then found[children] = link(children) or found[word] and "not born" end
+    if not found[word] then ask(found, word) end
+    if children then found[children] = found[children] or found[word] end
   end
   return found
 end

@@ -54,26 +54,26 @@ local function result(...)
 end
 ]]
 
--- One chunk as statements.
+-- One chunk as statements. What printed nothing is a statement already.
 local function statements(chunk, keeps)
   local function printed(values)
     values = closed(values)
     if keeps then return ("print(result(%s))"):format(values) end
     return ("print(%s)"):format(values)
   end
-  if chunk.expression and not keeps and is_statement(chunk.line) and not chunk.line:find "^%s*=" then
-    if chunk.silent then return chunk.line end
-  end
+  if chunk.silent and is_statement(chunk.line) then return chunk.line end
   return without_return(chunk.code, printed)
 end
 
 ---The script.
----@param chunks { line: string, code: string, expression: boolean? }[]
+---@param chunks { line: string, code: string, silent: boolean? }[]
 ---@return string
 function save.script(chunks)
   local keeps = uses_results(chunks)
   local out = { HEAD .. (keeps and "\n" .. RESULT or "") }
-  for _, chunk in ipairs(chunks) do out[#out + 1] = statements(chunk, keeps) end
+  for _, chunk in ipairs(chunks) do
+    if not chunk.line:find "^%s*help%f[^%w_]" then out[#out + 1] = statements(chunk, keeps) end
+  end
   return table.concat(out, "\n") .. "\n"
 end
 

@@ -50,7 +50,7 @@ local WORDS = { ["nil"] = true, ["true"] = true, ["false"] = true }
 -- Does a string need its quotes to be told from other values?
 local function unclear(s)
   return s == "" or WORDS[s] or tonumber(s) ~= nil or s:find "^%s" or s:find "%s$"
-    or s:find "[%c\127]" and s:find "[^%C\n\t]" or not utf8.len(s)
+    or s:gsub("[\n\t]", ""):find "%c" or not utf8.len(s)
 end
 
 -- A string that stands by itself reads as print shows it, when that is clear.
@@ -71,10 +71,12 @@ local function parameters(fn)
   return table.concat(names, ", ")
 end
 
+local LIBRARIES = { "_G", "nslua", "string", "table", "math", "io", "os", "utf8", "coroutine",
+  "debug", "package" }
+
 -- The name that a function of a library goes by.
 local function library_name(fn)
-  for _, module in ipairs { "_G", "nslua", "string", "table", "math", "io", "os", "utf8",
-    "coroutine", "debug", "package" } do
+  for _, module in ipairs(LIBRARIES) do
     for name, other in next, package.loaded[module] or {} do
       if rawequal(other, fn) and type(name) == "string" then
         if module == "_G" then return name end
@@ -89,7 +91,9 @@ value.library_name = library_name
 local function function_text(fn, alone)
   local info = debug.getinfo(fn, "S")
   local name = alone and library_name(fn)
-  if name and (info.what == "C" or name:find "^ns%.") then return ("function: %s   (?%s explains it)"):format(name, name) end
+  if name and (info.what == "C" or name:find "^ns%.") then
+    return ("function: %s   (?%s explains it)"):format(name, name)
+  end
   if info.what == "C" then return (tostring(fn):gsub("builtin: ", "")) end
   return ("function(%s)  %s:%d"):format(parameters(fn), text.clean(info.short_src), info.linedefined)
 end

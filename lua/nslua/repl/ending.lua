@@ -1,0 +1,107 @@
+-- SPDX-License-Identifier: MIT
+-- What a session leaves behind: its boxes and other children, its mounts.
+
+local sys = require "nslua.sys"
+local ns = sys.primitives
+
+local ending = {}
+
+
+-- Handles of the children that this process has, by pid.
+local function handles()
+  local found = {}
+  for pid, proc in pairs(debug.getregistry()["nslua.children"] or {}) do
+    if type(proc) == "userdata" then found[pid] = proc end
+  end
+  return found
+end
+
+
+---What is there already when a session begins: none of its business.
+---@return table
+function ending.inherited()
+  local found = { children = setmetatable(handles(), { __mode = "v" }),
+    told = setmetatable({}, { __mode = "k" }) }
+  local ok, rows = pcall(ns.mounts)
+  found.mounts = ok and #rows or nil
+  return found
+end
+
+
+---The children that came since then and still run.
+---@param inherited table
+---@return { proc: nslua.Proc, box: boolean }[]
+function ending.children(inherited)
+  local list = {}
+  for pid, proc in pairs(handles()) do
+    if not rawequal(inherited.children[pid], proc) and proc.running then
+      local ok, fields = pcall(sys.fields, proc)
+      list[#list + 1] = { proc = proc, box = ok and fields.which ~= nil }
+    end
+  end
+  return list
+end
+
+
+---How many of them are boxes.
+---@param children { box: boolean }[]
+---@return integer
+function ending.boxes(children)
+  local n = 0
+  for _, child in ipairs(children) do
+    if child.box then n = n + 1 end
+  end
+  return n
+end
+
+-- "process 4502: 1 inside; new user pid uts"
+local function box_text(proc)
+  local fields, new = sys.fields(proc), {}
+  for _, word in ipairs { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" } do
+    if fields.which[word] == true then new[#new + 1] = word end
+  end
+  local ok, pids = pcall(function() return proc:pids() end)
+  local inside = ok and pids[#pids] ~= proc.pid and ("/" .. pids[#pids]) or ""
+  return ("box %d%s: new %s; ends with this session"):format(proc.pid, inside, table.concat(new, " "))
+end
+
+
+---A line on each box that was not told of yet.
+---@param inherited table
+---@return string[]
+function ending.new_boxes(inherited)
+  local lines = {}
+  for _, child in ipairs(ending.children(inherited)) do
+    if child.box and not inherited.told[child.proc] then
+      inherited.told[child.proc] = true
+      lines[#lines + 1] = box_text(child.proc)
+    end
+  end
+  return lines
+end
+
+local function mounts_left(inherited)
+  local ok, rows = pcall(ns.mounts)
+  return ok and inherited.mounts and math.max(0, #rows - inherited.mounts) or 0
+end
+
+local function count(n, one, many) return ("%d %s"):format(n, n == 1 and one or many) end
+
+
+---Ends the children; says what ended and what is left.
+---@param inherited table
+---@param same_mounts boolean  is the mount namespace the one of the beginning?
+---@return string[] said
+function ending.close(inherited, same_mounts)
+  local children, said = ending.children(inherited), {}
+  local boxes = ending.boxes(children)
+  local others = #children - boxes
+  for _, child in ipairs(children) do pcall(child.proc.close, child.proc) end
+  if boxes > 0 then said[1] = count(boxes, "box", "boxes") .. " ended" end
+  if others > 0 then said[#said + 1] = count(others, "process", "processes") .. " ended" end
+  local left = same_mounts and mounts_left(inherited) or 0
+  if boxes > 0 or left > 0 then said[#said + 1] = count(left, "mount", "mounts") .. " left" end
+  return said
+end
+
+return ending
