@@ -163,15 +163,36 @@ describe("a lesson on a terminal", function()
     s:ends(0)
   end)
 
-  for name, key in pairs { ["q"] = "q", ["Ctrl-C"] = "\3", ["Ctrl-D"] = "\4" } do
-    stage_it("ends with 130 on " .. name .. " and leaves the terminal as it was", function()
+  for name, key in pairs { q = "q", ["Ctrl-D"] = "\4" } do
+    stage_it("is left with " .. name .. ": no failure, and the terminal is as it was", function()
       local s = session.start(home, { "scripts/uts.lua" })
       s:expect "look"
       s:type(key)
-      s:expect "interrupted after 0 of 5 steps"
-      s:ends(130)
+      s:expect "left after 0 of 5 steps"
+      s:ends(0)
     end)
   end
+
+  stage_it("is interrupted with Ctrl-C: 130, and the terminal is as it was", function()
+    local s = session.start(home, { "scripts/uts.lua" })
+    s:expect "look"
+    s:type "\3"
+    s:expect "interrupted after 0 of 5 steps"
+    s:ends(130)
+  end)
+
+  stage_it("is left with 1 when a claim did not hold", function()
+    local lesson = home .. "/lesson.lua"
+    local file <close> = assert(io.open(lesson, "w"))
+    file:write [[return require "nslua".lesson { id = "no", title = "No",
+      { "One", observe = true, check = { ["never"] = function() return false end } }, { "Two", observe = true } }]]
+    file:close()
+    local s = session.start(home, { lesson })
+    s:expect "look"
+    s:type "\r"; s:expect "never"
+    s:type "q"
+    s:ends(1)
+  end)
 
   stage_it("runs again on a fresh stage, goes back, shows the map and the calls", function()
     local s = session.start(home, { "scripts/uts.lua" })
@@ -189,7 +210,7 @@ describe("a lesson on a terminal", function()
     s:type "b"; s:expect "uts/1"
     s:type "h"; s:expect "hint 1 of 1"
     s:type "q"
-    s:ends(130)
+    s:ends(0)
   end)
 
   stage_it("has a prompt with t in it, and a shell in the box", function()
@@ -207,7 +228,7 @@ describe("a lesson on a terminal", function()
     s:type "exit\r"; s:expect "next"
     s:type "\r"; s:expect "uts/3"
     s:type "q"
-    s:ends(130)
+    s:ends(0)
   end)
 
   stage_it("remembers how far somebody came, and forgets it when told", function()
@@ -215,18 +236,18 @@ describe("a lesson on a terminal", function()
     s:expect "look"
     s:type "\r"; s:expect "next"
     s:type "q"
-    s:ends(130)
+    s:ends(0)
     s = session.start(home, { "scripts/uts.lua" })
     s:expect "You were at step 2: g goes on there."
     s:type "g"; s:expect "uts/2"
     s:type "q"
-    s:ends(130)
+    s:ends(0)
     helpers.nslua({ "--forget", "uts" }, { env = { HOME = home } })
     s = session.start(home, { "scripts/uts.lua" })
     s:expect "look"
     assert.falsy(s.shown:find "You were at")
     s:type "q"
-    s:ends(130)
+    s:ends(0)
   end)
 
   stage_it("opens the editor and goes on with what was written", function()
@@ -241,7 +262,7 @@ describe("a lesson on a terminal", function()
     s:expect "Rename the box, not the host"
     s:type "e"; s:expect "Call it names, not the host"
     s:type "q"
-    s:ends(130)
+    s:ends(0)
   end)
 
   stage_it("asks for a guess, and leaves an exercise to the learner", function()
@@ -274,6 +295,6 @@ describe("a lesson on a terminal", function()
     s:type "\r"; s:expect "uts/2"; s:expect "next"
     assert.falsy(s.raw:find "\27%[H")
     s:type "q"
-    s:ends(130)
+    s:ends(0)
   end)
 end)

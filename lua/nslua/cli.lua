@@ -148,14 +148,19 @@ end
 
 local actions = {}
 
-function actions.help()
-  io.write(help)
+local function write(what)
+  local ok, why = io.write(what)
+  if ok then ok, why = io.stdout:flush() end
+  if not ok then return 1, "standard output: " .. why end
   return 0
 end
 
+function actions.help()
+  return write(help)
+end
+
 function actions.version()
-  io.write(version, "\n", sys.lua_copyright, "\n")
-  return 0
+  return write(version .. "\n" .. sys.lua_copyright .. "\n")
 end
 
 function actions.doctor(given)

@@ -242,12 +242,24 @@ end
 
 -- In the runner: the host of the lesson is another process on the stage, so
 -- that a step which unshares itself does not change it.
-local function act(fn, opts)
+local function play(fn, opts)
   if not opts.uid0 then lock_mounts(opts.net, opts.ordinary) end
   local host <close> = sys.clone { reaper = true, deathsig = "KILL",
     bound = true }
   sys.fields(host).spawned = {}
   return fn(host)
+end
+
+-- A refusal that nobody expected is told as it is; other errors keep their
+-- traceback.
+local function act(fn, opts)
+  local ok, result = xpcall(play, function(err)
+    if debug.getmetatable(err) == sys.error_type then return err end
+    return debug.traceback(tostring(err), 2)
+  end, fn, opts)
+  if ok then return result end
+  io.stderr:write("nslua: ", (tostring(result):gsub("\n", "\nnslua: ")), "\n")
+  return 1
 end
 
 -- In the janitor: the front's end, the runner's end, then everybody's.

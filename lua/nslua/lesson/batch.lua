@@ -5,6 +5,7 @@
 local sys = require "nslua.sys"
 local lesson = require "nslua.lesson"
 local load_ = require "nslua.lesson.load"
+local out = require "nslua.lesson.out"
 local plain = require "nslua.lesson.plain"
 local runner = require "nslua.lesson.runner"
 local ns = require "nslua"
@@ -98,7 +99,7 @@ function batch.main(options, operands)
     worst = worse(worst, status)
     if status == runner.INTERRUPTED then break end
   end
-  if format then io.write(format.format(all)) end
+  if format then out.write(format.format(all)) end
   return worst
 end
 

@@ -5,6 +5,7 @@
 local sys = require "nslua.sys"
 local lesson = require "nslua.lesson"
 local load_ = require "nslua.lesson.load"
+local out = require "nslua.lesson.out"
 local picture = require "nslua.lesson.picture"
 local runner = require "nslua.lesson.runner"
 local source = require "nslua.lesson.source"
@@ -115,8 +116,8 @@ end
 local MOST = 12 -- lines shown of each side
 
 local function show(sign, lines, first, last)
-  for i = first, math.min(last, first + MOST - 1) do print(sign .. " " .. text.clean(lines[i])) end
-  if last - first + 1 > MOST then print(("%s ... and %d more lines"):format(sign, last - first + 1 - MOST)) end
+  for i = first, math.min(last, first + MOST - 1) do out.say(sign .. " " .. text.clean(lines[i])) end
+  if last - first + 1 > MOST then out.say(("%s ... and %d more lines"):format(sign, last - first + 1 - MOST)) end
 end
 
 local function frozen(options, operands)
@@ -129,12 +130,12 @@ local function frozen(options, operands)
   if not all then return status end
   local now = write(format_of(document), all)
   if now == document then
-    print(("%s %s: as printed"):format(text.symbol "yes", text.clean(name)))
+    out.say(("%s %s: as printed"):format(text.symbol "yes", text.clean(name)))
     return status
   end
   local old, new = lines_of(document), lines_of(now)
   local first, old_last, new_last = difference(old, new)
-  print(("%s:%d: it is no longer as printed"):format(text.clean(name), first))
+  out.say(("%s:%d: it is no longer as printed"):format(text.clean(name), first))
   show("-", old, first, old_last)
   show("+", new, first, new_last)
   return runner.FAILED
@@ -152,7 +153,7 @@ function export.main(options, operands)
   if options.frozen then return frozen(options, operands) end
   local all, status = record_all(options, operands)
   if not all then return status end
-  io.write(write(options.export, all))
+  out.write(write(options.export, all))
   return status
 end
 

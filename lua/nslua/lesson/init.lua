@@ -170,12 +170,7 @@ local modes = {
 }
 
 
----Does what the command line asks for with lessons.
----@param given table<string, string|true>  its options
----@param operands (string|nslua.Lesson)[]  files, or a lesson that was loaded
----@return integer status  0, 1, 2, 77 or 130
----@return string? message  for standard error
-function lesson.main(given, operands)
+local function do_mode(given, operands)
   if given.color then require "nslua.text".choose { color = given.color } end
   for mode, module in pairs(modes) do
     if given[mode] then
@@ -186,6 +181,20 @@ function lesson.main(given, operands)
     end
   end
   return require "nslua.lesson.batch".main(given, operands)
+end
+
+
+---Does what the command line asks for with lessons.
+---@param given table<string, string|true>  its options
+---@param operands (string|nslua.Lesson)[]  files, or a lesson that was loaded
+---@return integer status  0, 1, 2, 77 or 130
+---@return string? message  for standard error
+function lesson.main(given, operands)
+  local out = require "nslua.lesson.out"
+  out.begin()
+  local status, message = do_mode(given, operands)
+  if not out.flush() and status == 0 then status = 1 end
+  return status, message
 end
 
 

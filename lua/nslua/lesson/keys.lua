@@ -8,7 +8,7 @@ local keys = {}
 
 local NAMES = {
   ["\r"] = "enter", ["\n"] = "enter", ["\27[A"] = "up", ["\27[B"] = "down", ["\27OA"] = "up",
-  ["\27OB"] = "down", ["\27[5~"] = "pageup", ["\27[6~"] = "pagedown", ["\3"] = "quit", ["\4"] = "quit",
+  ["\27OB"] = "down", ["\27[5~"] = "pageup", ["\27[6~"] = "pagedown", ["\3"] = "interrupt", ["\4"] = "quit",
   ["\0"] = "quit", -- Ctrl-D from before the terminal was raw
   ["\12"] = "redraw", ["\127"] = "erase", ["\8"] = "erase", ["\27"] = "escape",
 }
@@ -33,21 +33,23 @@ end
 
 
 ---The next key: a character, or the name of a key ("enter", "up", "pagedown",
----"quit" for Ctrl-C, Ctrl-D and the end of the input); nil when the time is up.
+---"quit" for Ctrl-D, "interrupt" for Ctrl-C and the end of the input); nil when
+---the time is up.
 ---@param raw table  of keys.raw
 ---@param seconds? number
 ---@return string?
 function keys.read(raw, seconds)
   if seconds and #ns.poll({ raw.fd }, seconds) == 0 then return nil end
   local ok, bytes = pcall(raw.fd.read, raw.fd, 32)
-  if not ok or not bytes or bytes == "" then return "quit" end
+  if not ok or not bytes or bytes == "" then return "interrupt" end
   local first = bytes:match "^\27[%[O]%d*[A-Za-z~]" or bytes:match "^[%z\1-\127\194-\244][\128-\191]*" or bytes
   return NAMES[first] or first
 end
 
 
----Waits for Enter (or space); false on q, at the end of the input, on Ctrl-C.
----@return boolean
+---Waits for Enter or space.
+---@return "on"|"left"|"interrupted"  left: by q or Ctrl-D; interrupted: by
+---  Ctrl-C, or nobody is there any more
 function keys.wait()
   local raw <close> = keys.raw()
   local bar = text.utf8() and "⏎ next   q quit" or "Enter: next   q: quit"
@@ -56,9 +58,10 @@ function keys.wait()
   local go
   repeat
     local key = keys.read(raw)
-    if key == "quit" or key == "q" or key == "Q" then go = false end
-    if key == "enter" or key == " " then go = true end
-  until go ~= nil
+    if key == "interrupt" then go = "interrupted" end
+    if key == "quit" or key == "q" or key == "Q" then go = "left" end
+    if key == "enter" or key == " " then go = "on" end
+  until go
   io.write(os.getenv "TERM" == "dumb" and "\n" or "\r\27[K")
   io.stdout:flush()
   return go

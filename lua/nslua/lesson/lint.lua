@@ -6,6 +6,7 @@
 
 local lesson = require "nslua.lesson"
 local load_ = require "nslua.lesson.load"
+local out = require "nslua.lesson.out"
 local proof = require "nslua.lesson.proof"
 local runner = require "nslua.lesson.runner"
 local text = require "nslua.text"
@@ -61,11 +62,12 @@ local function say(one, findings)
     return a.text < b.text
   end)
   for _, finding in ipairs(findings) do
-    print(("%s:%d: %s"):format(text.clean(one.file), finding.line, finding.text))
+    out.say(("%s:%d: %s"):format(text.clean(one.file), finding.line, finding.text))
   end
 end
 
 local function lint_one(one, options)
+  if not out.flush() then return runner.FAILED end
   local findings = lint.read(one)
   local root, status, reason = runner.prepare(one, options)
   local proved
@@ -79,7 +81,7 @@ local function lint_one(one, options)
     if reason then lesson.complain(("%s: %s"):format(text.clean(one.file), reason)) end
     return status
   end
-  print(("%s %s: nothing to complain of, %d claims proved"):format(text.symbol "yes",
+  out.say(("%s %s: nothing to complain of, %d claims proved"):format(text.symbol "yes",
     text.clean(one.file), proved))
   return 0
 end

@@ -6,6 +6,7 @@ local json = require "nslua.json"
 local lesson = require "nslua.lesson"
 local load_ = require "nslua.lesson.load"
 local needs = require "nslua.lesson.needs"
+local out = require "nslua.lesson.out"
 local text = require "nslua.text"
 
 local list = {}
@@ -42,10 +43,10 @@ local function show(rows)
       table.concat(row.needs, " "), text.symbol(row.runs and "yes" or "no") }
   end
   for _, line in ipairs(text.table(columns, cells, { width = text.columns(), style = "bold" })) do
-    print(line)
+    out.say(line)
   end
   for _, row in ipairs(rows) do
-    if row.reason then print(("%s  %s"):format(text.clean(row.id), text.clean(row.reason))) end
+    if row.reason then out.say(("%s  %s"):format(text.clean(row.id), text.clean(row.reason))) end
   end
 end
 
@@ -75,7 +76,7 @@ function list.main(options, operands)
     end
   end
   if options.list == "json" then
-    print(json.encode(rows, 2))
+    out.say(json.encode(rows, 2))
   elseif #rows > 0 then
     show(rows)
   end

@@ -10,6 +10,11 @@ local TYPES = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
 local STAGE = { "mnt", "uts" }
 
 
+-- Everything here asks /proc.
+local function no_proc()
+  if not ns.access "/proc/self/ns" then return "/proc is not mounted here (mount -t proc proc /proc)" end
+end
+
 -- What is no ability of the machine: it is made, or it is there.
 local function is_made(word) return word == "rootfs" or word == "net-host" end
 
@@ -24,6 +29,7 @@ end
 ---@param lesson nslua.Lesson
 ---@return string? reason
 function needs.missing(lesson)
+  if no_proc() then return no_proc() end
   if lesson.needs.uid0 and ns.geteuid() ~= 0 then
     return "it needs real root: sudo nslua " .. sys.clean(lesson.file)
   end
@@ -43,6 +49,7 @@ end
 ---@param lesson nslua.Lesson
 ---@return string? reason
 function needs.reason(lesson)
+  if no_proc() then return no_proc() end
   local words = { table.unpack(STAGE) }
   if not lesson.needs.uid0 then table.insert(words, 1, "user") end
   for _, word in ipairs(lesson.needs) do

@@ -46,8 +46,12 @@ function new.main(_, operands)
     if errno == 17 then message = sys.clean(path) .. " is there already: it stays as it is" end
     return 1, message
   end
-  file:write(lesson)
+  local ok, why = ns.try(file.write, file, lesson)
   file:close()
+  if not ok then
+    ns.unlink(path)
+    return 1, ("%s cannot be written: %s"):format(sys.clean(path), why)
+  end
   print(("%s is written.\n  nslua %s           runs it\n  nslua --lint %s    proves its claims"):format(
     text.clean(path), text.clean(path), text.clean(path)))
   return 0

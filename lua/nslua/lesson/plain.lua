@@ -2,6 +2,7 @@
 -- A lesson from top to bottom as text: for a pipe, a log, a screen reader, a
 -- terminal without colours.
 
+local out = require "nslua.lesson.out"
 local text = require "nslua.text"
 
 local plain = {}
@@ -100,7 +101,7 @@ function plain.title(lesson, facts)
     local lines = fill(text.clean(fact[2]), width() - 7)
     for i, line in ipairs(lines) do say(text.pad(i == 1 and fact[1] or "", 7), line) end
   end
-  io.stdout:flush()
+  out.flush()
 end
 
 
@@ -127,7 +128,7 @@ function plain.before(step, count)
     say()
     paragraphs("Before it runs: " .. step.ask[1], "  ")
   end
-  io.stdout:flush()
+  out.flush()
 end
 
 
@@ -162,7 +163,7 @@ function plain.after(step, result, options)
     if options.traceback then verbatim(result.traceback, "      ") end
     for i, hint in ipairs(step.hint or {}) do paragraphs(("hint %d: %s"):format(i, hint), "      ") end
   end
-  io.stdout:flush()
+  out.flush()
 end
 
 
@@ -185,14 +186,15 @@ function plain.summary(lesson, sum, status, proof)
     steps = ("%d step%s"):format(sum.steps, sum.steps == 1 and "" or "s")
   end
   if sum.skipped > 0 then steps = ("%s, %d of them skipped here"):format(steps, sum.skipped) end
-  local mark = status == 0 and text.paint(text.symbol "yes", "green") or text.paint(text.symbol "no", "red bold")
+  local mark = status == 0 and text.paint(text.symbol(all and "yes" or "to"), "green")
+    or text.paint(text.symbol "no", "red bold")
+  local early = status == 130 and "interrupted after " or not all and status == 0 and "left after " or ""
   say()
-  local told = ("%s: %s%s, %s, %.2f s"):format(text.clean(lesson.id), status == 130 and "interrupted after " or "",
-    steps, count_of(sum), sum.seconds)
+  local told = ("%s: %s%s, %s, %.2f s"):format(text.clean(lesson.id), early, steps, count_of(sum), sum.seconds)
   for i, line in ipairs(fill(told, width() - 2)) do say(i == 1 and mark or " ", " ", line) end
   paragraphs(proof, "  ")
-  if status == 0 and lesson.done then paragraphs(lesson.done, "  ") end
-  io.stdout:flush()
+  if status == 0 and all and lesson.done then paragraphs(lesson.done, "  ") end
+  out.flush()
 end
 
 

@@ -89,11 +89,12 @@ local function leave(game, action)
   return 0
 end
 
+-- Who leaves early has done nothing wrong: only a claim that failed is a failure.
 local function finish(game)
   for _, result in ipairs(game.results) do
     if not result.ok then return 1 end
   end
-  return #game.results == #game.run.lesson.steps and 0 or 130
+  return 0
 end
 
 function on.enter(game)
@@ -128,6 +129,8 @@ function on.pagedown(game) game.shown.offset = (game.shown.offset or 0) + game.s
 function on.pageup(game) game.shown.offset = (game.shown.offset or 0) - game.shown.room + 2 end
 
 function on.quit(game) return finish(game) end
+
+function on.interrupt() return 130 end
 
 function on.q(game) return finish(game) end
 

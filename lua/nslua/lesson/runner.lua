@@ -7,6 +7,7 @@ local sys = require "nslua.sys"
 local engine = require "nslua.lesson.engine"
 local outside = require "nslua.lesson.outside"
 local needs = require "nslua.lesson.needs"
+local out = require "nslua.lesson.out"
 local stage = require "nslua.stage"
 local wire = require "nslua.wire"
 local ns = require "nslua"
@@ -93,20 +94,24 @@ end
 
 local function run_steps(run, reporter, write)
   local status = 0
+  out.quiet = true -- the front will see it too
   if not reporter.wait then -- nobody is there to answer
     local null <close> = ns.open "/dev/null"
     null:dup2(0)
   end
   for _, step in ipairs(run.lesson.steps) do
     reporter.before(step)
+    if out.lost then return runner.FAILED end
     local result = run:step(step)
     if reporter.look then reporter.look(run, result) end
     write(result)
     reporter.after(step, result)
     if not result.ok then status = runner.FAILED end
     if result.problem then break end
-    if reporter.wait and step.index < #run.lesson.steps and not reporter.wait(step) then
-      return runner.INTERRUPTED
+    if reporter.wait and step.index < #run.lesson.steps then
+      local how = reporter.wait(step)
+      if how == "interrupted" then return runner.INTERRUPTED end
+      if how == "left" then break end
     end
   end
   return status
@@ -197,7 +202,7 @@ function runner.run(lesson, options, reporter)
     return run_steps(run, reporter, write)
   end)
   outcome.sum = runner.sum_up(outcome.results, started)
-  if status ~= runner.CANNOT then
+  if status ~= runner.CANNOT and not out.lost then
     reporter.summary(lesson, outcome.sum, status, (outside.say(before)))
   end
   return status, outcome
