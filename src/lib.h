@@ -192,7 +192,7 @@ lib_Fd *lib_newfd(lua_State *L);
 lib_Ns *lib_newns(lua_State *L);
 lib_Proc *lib_newproc(lua_State *L); /* uservalue 1: a table for Lua */
 
-/* A mount that is not there yet; uservalue 1: source, target, type. After the
+/* A mount that is not there yet; it keeps source, target and type. After the
    mounting lib_mounted(L, index) takes down which one it is. */
 lib_Mount *lib_newmount(lua_State *L, const char *source, const char *target,
                         const char *type);

@@ -21,6 +21,20 @@
  * It knows its mount by number: a path may mean another mount by the time
  * that the handle closes, in this namespace or another. */
 
+/* Its user values, as properties. */
+enum { SOURCE = 1, TARGET, TYPE, VALUES = TYPE };
+
+static int mount_get(lua_State *L) {
+  static const char *const names[VALUES] = {"source", "target", "type"};
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  for (int i = 0; i < VALUES; i++)
+    if (strcmp(key, names[i]) == 0) {
+      lua_getiuservalue(L, 1, i + 1);
+      return 1;
+    }
+  return 0;
+}
+
 /* The number of the mount that a path is on; 0 when nobody can tell. */
 static uint64_t mount_id(const char *path) {
   struct statx st;
@@ -43,28 +57,23 @@ static void push_absolute(lua_State *L, const char *path) {
 
 lib_Mount *lib_newmount(lua_State *L, const char *source, const char *target,
                         const char *type) {
-  lib_Mount *m = lua_newuserdatauv(L, sizeof *m, 1);
+  lib_Mount *m = lua_newuserdatauv(L, sizeof *m, VALUES);
   m->h.fd = -1;
   m->h.generation = lib_generation();
   m->id = 0;
   luaL_setmetatable(L, LIB_MOUNT);
-  lua_createtable(L, 0, 3);
   lua_pushstring(L, source);
-  lua_setfield(L, -2, "source");
+  lua_setiuservalue(L, -2, SOURCE);
   push_absolute(L, target);
-  lua_setfield(L, -2, "target");
+  lua_setiuservalue(L, -2, TARGET);
   lua_pushstring(L, type);
-  lua_setfield(L, -2, "type");
-  lua_setiuservalue(L, -2, 1);
+  lua_setiuservalue(L, -2, TYPE);
   return m;
 }
 
 /* Pushes where it was mounted. */
 static const char *push_target(lua_State *L, int index) {
-  index = lua_absindex(L, index);
-  lua_getiuservalue(L, index, 1);
-  lua_getfield(L, -1, "target");
-  lua_remove(L, -2);
+  lua_getiuservalue(L, index, TARGET);
   return lua_tostring(L, -1);
 }
 
@@ -119,8 +128,7 @@ static int mount_tostring(lua_State *L) {
   lib_Mount *m = luaL_checkudata(L, 1, LIB_MOUNT);
   const char *target = push_target(L, 1);
   const char *clean = lib_pushclean(L, target, strlen(target));
-  lua_getiuservalue(L, 1, 1);
-  lua_getfield(L, -1, "type");
+  lua_getiuservalue(L, 1, TYPE);
   const char *type = m->id != 0 ? lua_tostring(L, -1) : "unmounted";
   lua_pushfstring(L, "mount %s (%s)", clean, type);
   return 1;
@@ -139,18 +147,19 @@ static const char *opt_data(lua_State *L, int arg) {
 /* ns.mount(source | nil, target, type | nil [, flags [, data]])
    -> Mount, or true when it only changes one    mount(2) */
 static int mount_mount(lua_State *L) {
-  const char *source = lib_optpath(L, 1, "none");
   const char *target = lib_checkpath(L, 2);
   const char *type = lib_optpath(L, 3, NULL);
   unsigned long flags = lib_checkflags(L, 4, lib_mountflags);
   const char *data = opt_data(L, 5);
   bool changes = flags & (MS_REMOUNT | PROPAGATION);
+  const char *source = lib_optpath(L, 1, changes ? NULL : "none");
   if (type == NULL && !(flags & (MS_BIND | MS_MOVE)) && !changes)
     luaL_argerror(L, 3, "a new mount wants a file system type");
-  lua_settop(L, 5);
-  if (!changes)
+  if (!changes) {
+    lua_settop(L, 5);
     lib_newmount(L, source, target,
                  flags & MS_MOVE ? "move" : flags & MS_BIND ? "bind" : type);
+  }
   lib_done(L, mount(source, target, type, flags, data), "mount", "sssws",
            source, target, type, lib_mountflags, flags, data);
   if (changes)
@@ -252,5 +261,5 @@ static const luaL_Reg metamethods[] = {
 
 void mount_open(lua_State *L) {
   luaL_setfuncs(L, funcs, 0);
-  lib_newtype(L, LIB_MOUNT, metamethods, methods, NULL);
+  lib_newtype(L, LIB_MOUNT, metamethods, methods, mount_get);
 }

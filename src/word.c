@@ -143,19 +143,23 @@ const char *lib_errno_name(int error_number) {
 
 /* -- words ---------------------------------------------------------------- */
 
+/* The first letters decide most of the time, without a call. */
 static bool same_word(const char *a, const char *b, size_t length) {
+  if (((*a ^ *b) & ~32) != 0)
+    return false;
   return strlen(a) == length && strncasecmp(a, b, length) == 0;
 }
 
 bool lib_findword(const lib_Word *set, const char *word, size_t length,
                   unsigned long *bits) {
-  for (; set->word != NULL; set++)
-    if (same_word(set->word, word, length) ||
-        same_word(set->name, word, length)) {
-      *bits = set->bits;
-      return true;
-    }
-  return false;
+  const lib_Word *w = set;
+  while (w->word != NULL && !same_word(w->word, word, length))
+    w++;
+  if (w->word == NULL)
+    for (w = set; w->word != NULL && !same_word(w->name, word, length);)
+      w++;
+  *bits = w->bits;
+  return w->word != NULL;
 }
 
 void lib_addflags(luaL_Buffer *B, unsigned long bits, const lib_Word *set) {
@@ -242,42 +246,51 @@ _Noreturn void lib_unknown(lua_State *L, int arg, const char *what,
   __builtin_unreachable();
 }
 
+static bool separates(char c) {
+  return c <= ',' ? c == ',' || c == ' ' || c == '\t' : c == '|';
+}
+
 /* The bits of one run of words "ro,nosuid"; arg is named in errors. */
 static unsigned long words_to_bits(lua_State *L, int arg, const char *s,
-                                   const lib_Word *set) {
+                                   const char *end, const lib_Word *set) {
   unsigned long bits = 0, one;
-  while (*s != '\0') {
-    size_t n = strcspn(s, ", |\t");
-    if (n > 0 && !lib_findword(set, s, n, &one)) {
-      lua_pushlstring(L, s, n);
+  while (s < end) {
+    const char *word = s;
+    while (s < end && !separates(*s))
+      s++;
+    size_t n = (size_t)(s - word);
+    if (n > 0 && !lib_findword(set, word, n, &one)) {
+      lua_pushlstring(L, word, n);
       lib_unknown(L, arg, "flag", lua_tostring(L, -1), set);
     }
     if (n > 0)
       bits |= one;
-    s += n;
-    s += strspn(s, ", |\t");
+    while (s < end && separates(*s))
+      s++;
   }
   return bits;
 }
 
 static unsigned long flag_value(lua_State *L, int arg, int index,
                                 const lib_Word *set) {
-  if (lua_isinteger(L, index) && lua_tointeger(L, index) >= 0)
-    return (unsigned long)lua_tointeger(L, index);
-  if (lua_type(L, index) != LUA_TSTRING)
+  if (lua_type(L, index) == LUA_TSTRING) {
+    size_t length;
+    const char *s = lua_tolstring(L, index, &length);
+    if (memchr(s, '\0', length) != NULL)
+      luaL_argerror(L, arg, "flag word contains a NUL");
+    return words_to_bits(L, arg, s, s + length, set);
+  }
+  if (!lua_isinteger(L, index) || lua_tointeger(L, index) < 0)
     luaL_argerror(L, arg, "flags are words or a number >= 0");
-  size_t length;
-  const char *s = lua_tolstring(L, index, &length);
-  if (strlen(s) != length)
-    luaL_argerror(L, arg, "flag word contains a NUL");
-  return words_to_bits(L, arg, s, set);
+  return (unsigned long)lua_tointeger(L, index);
 }
 
 unsigned long lib_checkflags(lua_State *L, int arg, const lib_Word *set) {
   unsigned long bits = 0;
-  if (lua_isnoneornil(L, arg))
+  int type = lua_type(L, arg);
+  if (type <= LUA_TNIL)
     return 0;
-  if (lua_type(L, arg) != LUA_TTABLE)
+  if (type != LUA_TTABLE)
     return flag_value(L, arg, arg, set);
   lua_Unsigned n = lua_rawlen(L, arg);
   if (n > 64)
