@@ -219,6 +219,8 @@ static int feed_new(lua_State *L) {
   f->hash = EVP_MD_CTX_new();
   if (f->hash == NULL || EVP_DigestInit_ex(f->hash, EVP_sha256(), NULL) != 1)
     return luaL_error(L, "out of memory");
+  if (f->fast)
+    inflater_prepare();
   return 1;
 }
 

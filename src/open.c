@@ -163,9 +163,28 @@ static int sys_library_paths(lua_State *L) {
   return 1;
 }
 
+/* nslua.sys.load_library(path, function) -> function | nil, message, dlopen(3)
+   As package.loadlib, but with its symbols bound when they are used: what
+   libcurl and libarchive bring along has tens of thousands. */
+static int sys_load_library(lua_State *L) {
+  void *library = dlopen(luaL_checkstring(L, 1), RTLD_LAZY | RTLD_LOCAL);
+  void *symbol =
+    library != NULL ? dlsym(library, luaL_checkstring(L, 2)) : NULL;
+  lua_CFunction function;
+  if (symbol == NULL) {
+    lua_pushnil(L);
+    lua_pushstring(L, dlerror());
+    return 2;
+  }
+  memcpy(&function, &symbol, sizeof function);
+  lua_pushcfunction(L, function);
+  return 1;
+}
+
 static const luaL_Reg funcs[] = {
   {"embedded", sys_embedded},
   {"library_paths", sys_library_paths},
+  {"load_library", sys_load_library},
   {NULL, NULL},
 };
 

@@ -11,14 +11,16 @@ local library = {}
 local opened = {}
 
 
+-- Where it may stand, one after the other; package.cpath last, for it has
+-- relative paths.
 local function candidates(name)
-  local paths = {}
-  for _, template in ipairs(sys.library_paths()) do
-    paths[#paths + 1] = (template:gsub("%?", name))
-  end
-  local found = package.searchpath("nslua." .. name, package.cpath)
-  if found then paths[#paths + 1] = found end
-  return paths
+  return coroutine.wrap(function()
+    for _, template in ipairs(sys.library_paths()) do
+      coroutine.yield((template:gsub("%?", name)))
+    end
+    local found = package.searchpath("nslua." .. name, package.cpath)
+    if found then coroutine.yield(found) end
+  end)
 end
 
 -- After chroot, pivot_root or setns("mnt") our own program is out of sight.
@@ -46,9 +48,9 @@ end
 function library.open(name)
   if opened[name] then return opened[name] end
   local tried = {}
-  for _, path in ipairs(candidates(name)) do
+  for path in candidates(name) do
     if ns.access(path, "r") then
-      local open, message = package.loadlib(path, "luaopen_nslua_" .. name)
+      local open, message = sys.load_library(path, "luaopen_nslua_" .. name)
       if open then
         opened[name] = open()
         return opened[name]

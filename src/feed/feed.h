@@ -70,6 +70,8 @@ struct Inflater {
   void *state;
 };
 
+/* Looks for ISA-L: before the first bytes are there is a good time. */
+void inflater_prepare(void);
 bool inflater_open(Inflater *z, bool fast);
 void inflater_close(Inflater *z);
 

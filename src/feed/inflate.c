@@ -155,9 +155,13 @@ static void isal_find(void) {
     isal.inflate = NULL;
 }
 
-static bool isal_open(Inflater *inflater) {
+void inflater_prepare(void) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, isal_find);
+}
+
+static bool isal_open(Inflater *inflater) {
+  inflater_prepare();
   return isal.inflate != NULL && isal_new(inflater);
 }
 
