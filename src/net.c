@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,8 +44,6 @@ static int box_close(lua_State *L) {
 }
 
 void net_release_object(void *object) { nl_object_put(object); }
-
-void net_release_cache(void *object) { nl_cache_free(object); }
 
 void net_release_address(void *object) { nl_addr_put(object); }
 
@@ -215,6 +215,65 @@ int net_refused(lua_State *L, net_Socket *s, int result) {
   return 3;
 }
 
+/* -- lists -------------------------------------------------------------------- */
+
+static void release_dump(void *object) {
+  net_Dump *dump = object;
+  for (size_t i = 0; i < dump->count; i++)
+    nl_object_put(dump->list[i].object);
+  free(dump->list);
+}
+
+net_Dump *net_dump_box(lua_State *L) {
+  net_Dump *dump = lua_newuserdatauv(L, sizeof *dump, 0);
+  *dump = (net_Dump){0};
+  *net_box(L, release_dump) = dump;
+  lua_insert(L, -2); /* boxes are collected in the order of their making */
+  return dump;
+}
+
+static void keep_object(struct nl_object *object, void *arg) {
+  struct net_Dumped *row = arg;
+  nl_object_get(object);
+  row->object = object;
+}
+
+static int keep_message(struct nl_msg *msg, void *arg) {
+  net_Dump *dump = arg;
+  if (dump->count == dump->room) {
+    size_t room = dump->room * 2 + 32;
+    void *list = realloc(dump->list, room * sizeof *dump->list);
+    if (list == NULL)
+      return -NLE_NOMEM;
+    dump->list = list;
+    dump->room = room;
+  }
+  struct net_Dumped *row = &dump->list[dump->count];
+  *row = (struct net_Dumped){NULL, -1};
+  nl_msg_parse(msg, keep_object, row);
+  struct nlattr *id = NULL;
+  if (nlmsg_hdr(msg)->nlmsg_type == RTM_NEWLINK)
+    id = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct ifinfomsg),
+                         IFLA_LINK_NETNSID);
+  if (id != NULL)
+    row->netnsid = (int)nla_get_u32(id);
+  if (row->object != NULL)
+    dump->count++;
+  return NL_OK;
+}
+
+int net_dump(net_Socket *s, net_Dump *dump, int request) {
+  struct rtgenmsg any = {.rtgen_family = AF_UNSPEC};
+  net_begin(s);
+  int result = nl_send_simple(s->sock, request, NLM_F_DUMP, &any, sizeof any);
+  if (result < 0)
+    return result;
+  nl_socket_modify_cb(s->sock, NL_CB_VALID, NL_CB_CUSTOM, keep_message, dump);
+  result = nl_recvmsgs_default(s->sock);
+  nl_socket_modify_cb(s->sock, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+  return result;
+}
+
 int net_send(lua_State *L, net_Socket *s, int built, struct nl_msg *msg) {
   int result = built;
   net_begin(s);
@@ -269,6 +328,7 @@ __attribute__((visibility("default"))) int luaopen_nslua_net(lua_State *L) {
   luaL_setfuncs(L, net_netem_methods, 0);
   lua_setfield(L, -2, "__index");
   luaL_newlib(L, funcs);
+  net_ping_open(L);
   net_nft_open(L);
   return 1;
 }

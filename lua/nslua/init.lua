@@ -13,6 +13,7 @@ local lazy = {
   can = "nslua.doctor", lesson = "nslua.lesson",
   subids = "nslua.maps",
   cap_drop = "nslua.caps", cap_keep = "nslua.caps", cap_raise = "nslua.caps",
+  ping = "nslua.ping", lab = "nslua.lab", nft = "nslua.nft",
   pid_in = "nslua.pids", pid_from = "nslua.pids", watch = "nslua.watch",
 }
 
@@ -32,7 +33,7 @@ local lazy_methods = {
     hostname = "nslua.look", mounts = "nslua.look", ns = "nslua.look",
     view = "nslua.look",
     command = "nslua.command",
-    links = "nslua.link", addresses = "nslua.address", routes = "nslua.route",
+    ping = "nslua.ping", links = "nslua.link", addresses = "nslua.address", routes = "nslua.route",
     pids = "nslua.pids", pid_in = "nslua.pids", ps = "nslua.pids",
   },
   Ns = { members = "nslua.pids" },

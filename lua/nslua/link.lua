@@ -79,8 +79,8 @@ function link.list(opts)
   for _, row in ipairs(rows) do by_index[row.index] = row end
   for _, row in ipairs(rows) do
     row.master = row.master_index and by_index[row.master_index] and by_index[row.master_index].name
-    local peer = by_index[row.peer_index]
-    if peer and (row.kind ~= "veth" or peer.peer_index == row.index) then row.peer = peer.name end
+    local peer = not row.peer_netnsid and by_index[row.peer_index]
+    if peer then row.peer = peer.name end
   end
   table.sort(rows, function(a, b) return a.index < b.index end)
   for _, row in ipairs(rows) do

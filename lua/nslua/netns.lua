@@ -126,16 +126,19 @@ function netns.add(name)
 end
 
 
----Gives a name to the network namespace of a process.
+---Gives a name to the network namespace of a process, or to one that is held.
 ---
 ---    ns.netns.attach("box", box)
 ---
 ---Raises: EEXIST, ENOENT (no such process), EPERM, EACCES.
 ---@param name string
----@param process integer|nslua.Proc
+---@param process integer|nslua.Proc|nslua.Ns
 ---@return true
 function netns.attach(name, process)
   local path = check_name(name, "attach")
+  if getmetatable(process) == "nslua.Ns" and process.type == "net" then
+    return give_name(path, "/proc/self/fd/" .. sys.fd_number(process))
+  end
   return give_name(path, ("/proc/%d/ns/net"):format(pid_of(process, 2, "attach")))
 end
 

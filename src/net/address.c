@@ -4,6 +4,7 @@
  * rtnetlink(7).
  */
 #include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 
 #include <netlink/route/addr.h>
 #include <netlink/route/rtnl.h>
@@ -29,19 +30,15 @@ static void push_address(lua_State *L, struct rtnl_addr *a) {
 
 /* socket:addresses() -> rows | nil, errno, text */
 static int address_list(lua_State *L) {
-  struct nl_cache *cache = NULL;
   net_Socket *s = net_check(L);
-  void **box = net_box(L, net_release_cache);
-  net_begin(s);
-  int result = rtnl_addr_alloc_cache(s->sock, &cache), n = 0;
+  net_Dump *dump = net_dump_box(L);
+  int result = net_dump(s, dump, RTM_GETADDR);
   if (result < 0)
     return net_refused(L, s, result);
-  *box = cache;
-  lua_newtable(L);
-  for (struct nl_object *o = nl_cache_get_first(cache); o != NULL;
-       o = nl_cache_get_next(o)) {
-    push_address(L, (struct rtnl_addr *)o);
-    lua_rawseti(L, -2, ++n);
+  lua_createtable(L, (int)dump->count, 0);
+  for (size_t i = 0; i < dump->count; i++) {
+    push_address(L, (struct rtnl_addr *)dump->list[i].object);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;
 }

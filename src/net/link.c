@@ -4,9 +4,12 @@
  * descriptor, another link an index. ip-link(8), rtnetlink(7), veth(4).
  */
 #include <linux/if.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 #include <netlink/route/link.h>
+#include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/link/vxlan.h>
 
@@ -83,19 +86,17 @@ static void push_link(lua_State *L, struct rtnl_link *link) {
 
 /* socket:links() -> rows | nil, errno, text */
 static int link_list(lua_State *L) {
-  struct nl_cache *cache = NULL;
   net_Socket *s = net_check(L);
-  void **box = net_box(L, net_release_cache);
-  net_begin(s);
-  int result = rtnl_link_alloc_cache(s->sock, AF_UNSPEC, &cache), n = 0;
+  net_Dump *dump = net_dump_box(L);
+  int result = net_dump(s, dump, RTM_GETLINK);
   if (result < 0)
     return net_refused(L, s, result);
-  *box = cache;
-  lua_newtable(L);
-  for (struct nl_object *o = nl_cache_get_first(cache); o != NULL;
-       o = nl_cache_get_next(o)) {
-    push_link(L, (struct rtnl_link *)o);
-    lua_rawseti(L, -2, ++n);
+  lua_createtable(L, (int)dump->count, 0);
+  for (size_t i = 0; i < dump->count; i++) {
+    push_link(L, (struct rtnl_link *)dump->list[i].object);
+    if (dump->list[i].netnsid != -1)
+      net_set_integer(L, "peer_netnsid", dump->list[i].netnsid);
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;
 }
@@ -158,6 +159,8 @@ static void apply(lua_State *L, int arg, struct rtnl_link *link) {
     rtnl_link_set_ns_fd(link, (int)n);
   if (net_integer(L, arg, "index", &n))
     rtnl_link_set_ifindex(link, (int)n);
+  if (net_true(L, arg, "no_link_local")) /* no fe80:: of its own */
+    rtnl_link_inet6_set_addr_gen_mode(link, IN6_ADDR_GEN_MODE_NONE);
   if (lua_getfield(L, arg, "up") == LUA_TBOOLEAN)
     (lua_toboolean(L, -1) ? rtnl_link_set_flags
                           : rtnl_link_unset_flags)(link, IFF_UP);

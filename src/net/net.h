@@ -12,7 +12,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <netlink/addr.h>
-#include <netlink/cache.h>
+#include <netlink/object.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 
@@ -30,7 +30,7 @@ net_Socket *net_check(lua_State *L);
    `*net_box(L, f) = object`. */
 typedef void net_Release(void *object);
 void **net_box(lua_State *L, net_Release *release);
-net_Release net_release_object, net_release_cache, net_release_address;
+net_Release net_release_object, net_release_address;
 
 /* Takes an object that libnl made, or raises for want of memory. */
 void *net_got(lua_State *L, void **box, void *object);
@@ -42,6 +42,20 @@ int net_send(lua_State *L, net_Socket *s, int built, struct nl_msg *msg);
 int net_refused(lua_State *L, net_Socket *s, int result);
 /* Forgets the refusal before. */
 void net_begin(net_Socket *s);
+
+/* All objects of a kind, as the kernel lists them: libnl's caches would take
+   two routes to one network for one. A link knows too in which other network
+   namespace its peer is. */
+typedef struct net_Dump {
+  struct net_Dumped {
+    struct nl_object *object;
+    int netnsid; /* or -1 */
+  } *list;
+  size_t count, room;
+} net_Dump;
+
+net_Dump *net_dump_box(lua_State *L);
+int net_dump(net_Socket *s, net_Dump *dump, int request);
 
 /* Fields of the options table at `arg`. */
 bool net_integer(lua_State *L, int arg, const char *key, lua_Integer *value);
@@ -57,6 +71,7 @@ void net_set_address(lua_State *L, const char *key, const struct nl_addr *a);
 
 extern const luaL_Reg net_link_methods[], net_address_methods[],
   net_route_methods[], net_netem_methods[];
+void net_ping_open(lua_State *L);
 void net_nft_open(lua_State *L);
 
 #endif

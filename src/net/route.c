@@ -3,9 +3,7 @@
  * route.c - routes, IPv4 and IPv6. ip-route(8), rtnetlink(7).
  */
 #include <linux/rtnetlink.h>
-#include <stdlib.h>
 
-#include <netlink/errno.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
 #include <netlink/route/rtnl.h>
@@ -58,55 +56,16 @@ static void push_route(lua_State *L, struct rtnl_route *r) {
                  nl_rtntype2str(rtnl_route_get_type(r), text, sizeof text));
 }
 
-/* A dump by hand: libnl's cache takes two routes to one network for one. */
-typedef struct Routes {
-  struct rtnl_route **list;
-  size_t count, room;
-} Routes;
-
-static void release_routes(void *object) {
-  Routes *routes = object;
-  for (size_t i = 0; i < routes->count; i++)
-    rtnl_route_put(routes->list[i]);
-  free(routes->list);
-}
-
-static int keep_route(struct nl_msg *msg, void *arg) {
-  Routes *routes = arg;
-  struct rtnl_route *route;
-  if (routes->count == routes->room) {
-    size_t room = routes->room * 2 + 32;
-    void *list = realloc(routes->list, room * sizeof *routes->list);
-    if (list == NULL)
-      return -NLE_NOMEM;
-    routes->list = list;
-    routes->room = room;
-  }
-  if (nlmsg_hdr(msg)->nlmsg_type == RTM_NEWROUTE &&
-      rtnl_route_parse(nlmsg_hdr(msg), &route) == 0)
-    routes->list[routes->count++] = route;
-  return NL_OK;
-}
-
 /* socket:routes() -> rows of all tables | nil, errno, text */
 static int route_list(lua_State *L) {
-  struct rtgenmsg any = {.rtgen_family = AF_UNSPEC};
   net_Socket *s = net_check(L);
-  Routes *routes = lua_newuserdatauv(L, sizeof *routes, 0);
-  *routes = (Routes){0};
-  *net_box(L, release_routes) = routes;
-  net_begin(s);
-  int result =
-    nl_send_simple(s->sock, RTM_GETROUTE, NLM_F_DUMP, &any, sizeof any);
-  nl_socket_modify_cb(s->sock, NL_CB_VALID, NL_CB_CUSTOM, keep_route, routes);
-  if (result >= 0)
-    result = nl_recvmsgs_default(s->sock);
-  nl_socket_modify_cb(s->sock, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+  net_Dump *dump = net_dump_box(L);
+  int result = net_dump(s, dump, RTM_GETROUTE);
   if (result < 0)
     return net_refused(L, s, result);
-  lua_createtable(L, (int)routes->count, 0);
-  for (size_t i = 0; i < routes->count; i++) {
-    push_route(L, routes->list[i]);
+  lua_createtable(L, (int)dump->count, 0);
+  for (size_t i = 0; i < dump->count; i++) {
+    push_route(L, (struct rtnl_route *)dump->list[i].object);
     lua_rawseti(L, -2, (lua_Integer)i + 1);
   }
   return 1;

@@ -1,0 +1,186 @@
+-- SPDX-License-Identifier: MIT
+-- Reads the table of ns.lab: hosts with their links and addresses, bridges,
+-- routes. Nothing is made before all of it is understood.
+
+local sys = require "nslua.sys"
+local rtnl = require "nslua.rtnl"
+
+local plan = {}
+
+local OPTIONS = { link = true, links = true, bridge = true, bridges = true, netns = true,
+  user = true, delay = true, jitter = true, loss = true }
+local HOST = "routes default forward"
+local WIRE = { delay = true, jitter = true, loss = true }
+
+-- Links of a lab have numbers of their own: the kernel gives low ones to the
+-- devices that it makes by itself.
+local FIRST = 10
+
+local function fail(fmt, ...) sys.raise("ns.lab: " .. fmt:format(...)) end
+
+local function number(where, key, value, high)
+  if type(value) ~= "number" or not (value >= 0 and value <= high) then
+    fail("%s: %s is a number from 0 to %g", where, key, high)
+  end
+  return value
+end
+
+-- delay, jitter, loss of one wire; those of the whole lab hold for all.
+local function read_netem(where, t, opts)
+  local netem
+  for key in pairs(WIRE) do
+    local value = t[key]
+    if value == nil then value = opts[key] end
+    if value ~= nil then
+      netem = netem or {}
+      netem[key] = number(where, key, value, key == "loss" and 1 or 2000)
+    end
+  end
+  return netem
+end
+
+
+-- -- hosts -------------------------------------------------------------------
+
+local function check_strings(where, t)
+  for i, address in ipairs(t) do rtnl.check_address(address, ("%s[%d]"):format(where, i)) end
+  return t
+end
+
+local function read_host(p, name, t)
+  if type(t) == "string" then t = { t } end
+  if type(t) ~= "table" then
+    fail("%s is a %s, not a table of addresses", sys.quote(name), type(t))
+  end
+  rtnl.check_name(name, "ns.lab")
+  local host = { name = name, links = {}, routes = {}, forward = t.forward and true or false }
+  local positional, keyed = {}, {}
+  for key, value in pairs(t) do
+    if math.type(key) == "integer" then positional[key] = value else keyed[key] = value end
+  end
+  rtnl.check_keys("ns.lab: " .. name, keyed, HOST)
+  for i, entry in ipairs(positional) do
+    if type(entry) ~= "table" then positional[i] = { entry } end
+    check_strings(("ns.lab: %s[%d]"):format(name, i), positional[i])
+  end
+  host.given = positional
+  if t.default then host.routes[1] = { to = "default", via = rtnl.check_address(t.default, "default") } end
+  for to, via in pairs(t.routes or {}) do
+    host.routes[#host.routes + 1] = { to = rtnl.check_address(to, "routes"),
+      via = rtnl.check_address(via, "routes") }
+  end
+  p.hosts[#p.hosts + 1], p.by_name[name] = host, host
+end
+
+-- "h2" before "h10"
+local function natural(a, b)
+  local function key(name) return (name:gsub("%d+", function(d) return ("%09d"):format(tonumber(d)) end)) end
+  return key(a.name) < key(b.name)
+end
+
+
+-- -- wires -------------------------------------------------------------------
+
+local function add_link(p, name, where)
+  local host = p.by_name[name]
+  if not host then
+    local names = {}
+    for i, h in ipairs(p.hosts) do names[i] = h.name end
+    local near = type(name) == "string" and sys.nearest(name, names)
+    fail("%s names %s, which is no host%s", where, type(name) == "string" and sys.quote(name)
+      or "a " .. type(name), near and (' (did you mean "%s"?)'):format(near) or "")
+  end
+  local n = #host.links
+  local link = { host = host, name = "eth" .. n, index = FIRST + n, addresses = {} }
+  host.links[n + 1] = link
+  return link
+end
+
+local function add_wire(p, t, where, opts)
+  if type(t) ~= "table" or #t ~= 2 then fail("%s is a pair of hosts, such as {\"a\", \"b\"}", where) end
+  if t[1] == t[2] then fail("%s has the same host at both ends", where) end
+  p.wires[#p.wires + 1] = { add_link(p, t[1], where), add_link(p, t[2], where),
+    netem = read_netem(where, t, opts) }
+end
+
+local function add_bridge(p, name, t, where, opts)
+  if type(t) ~= "table" then fail("%s is a list of hosts", where) end
+  local bridge = { name = rtnl.check_name(name, where), index = FIRST + p.ports, ports = {} }
+  p.ports = p.ports + 1
+  for i, host in ipairs(t) do
+    local link = add_link(p, host, where)
+    link.netem = read_netem(where, t, opts)
+    link.bridge = bridge
+    bridge.ports[i] = { name = "p" .. p.ports, index = FIRST + p.ports, link = link }
+    p.ports = p.ports + 1
+  end
+  p.bridges[#p.bridges + 1] = bridge
+end
+
+local function read_wires(p, opts)
+  if opts.link then add_wire(p, opts.link, "link", opts) end
+  for i, t in ipairs(opts.links or {}) do add_wire(p, t, ("links[%d]"):format(i), opts) end
+  if opts.bridge then add_bridge(p, "br0", opts.bridge, "bridge", opts) end
+  local names = {}
+  for name in pairs(opts.bridges or {}) do names[#names + 1] = name end
+  table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
+  for _, name in ipairs(names) do
+    add_bridge(p, name, opts.bridges[name], "bridges." .. tostring(name), opts)
+  end
+end
+
+-- The first entry is for the first link ...; one link takes them all.
+local function give_addresses(host)
+  if #host.given > 0 and #host.links == 0 then
+    fail("%s has an address but no link", sys.quote(host.name))
+  end
+  for i, entry in ipairs(host.given) do
+    local link = host.links[#host.links == 1 and 1 or i]
+    if not link then
+      fail("%s has %d links, and addresses for %d", sys.quote(host.name), #host.links, #host.given)
+    end
+    for _, address in ipairs(entry) do
+      if not address:find("/", 1, true) then
+        fail("%s: %s has no prefix, such as %s/24", host.name, address, address)
+      end
+      table.insert(link.addresses, address)
+    end
+  end
+end
+
+local function first_address(host, v6)
+  for _, link in ipairs(host.links) do
+    for _, address in ipairs(link.addresses) do
+      if (address:find(":", 1, true) ~= nil) == v6 then return address:match "^[^/]+" end
+    end
+  end
+end
+
+
+---The plan of a lab. Pure.
+---@param opts table  as ns.lab takes
+---@param reserved table<string, any>  names that no host may have
+---@return table plan  { hosts, by_name, wires, bridges, v6 }
+function plan.read(opts, reserved)
+  if type(opts) ~= "table" then fail "a table of hosts is wanted" end
+  local p = { hosts = {}, by_name = {}, wires = {}, bridges = {}, ports = 0 }
+  for name, value in pairs(opts) do
+    if type(name) ~= "string" then fail("a host's name is a string, not a %s", type(name)) end
+    if not OPTIONS[name] then
+      if reserved[name] then fail("a host cannot be called %s", sys.quote(name)) end
+      read_host(p, name, value)
+    end
+  end
+  if #p.hosts == 0 then fail "it has no host" end
+  table.sort(p.hosts, natural)
+  for i, host in ipairs(p.hosts) do host.number = i end
+  read_wires(p, opts)
+  for _, host in ipairs(p.hosts) do
+    give_addresses(host)
+    host.address, host.address6 = first_address(host, false), first_address(host, true)
+    p.v6 = p.v6 or host.address6 ~= nil
+  end
+  return p
+end
+
+return plan
