@@ -172,6 +172,7 @@ static int net_socket(lua_State *L) {
   setsockopt(fd, 270, 11, &on, sizeof on); /* NETLINK_EXT_ACK */
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
   nl_socket_disable_msg_peek(s->sock);
+  nl_socket_disable_seq_check(s->sock); /* only the last of many answers */
   nl_socket_set_msg_buf_size(s->sock, 32768);
   nl_socket_modify_err_cb(s->sock, NL_CB_CUSTOM, keep_refusal, s);
   return 1;
@@ -325,6 +326,7 @@ __attribute__((visibility("default"))) int luaopen_nslua_net(lua_State *L) {
   luaL_setfuncs(L, net_link_methods, 0);
   luaL_setfuncs(L, net_address_methods, 0);
   luaL_setfuncs(L, net_route_methods, 0);
+  luaL_setfuncs(L, net_neighbour_methods, 0);
   luaL_setfuncs(L, net_netem_methods, 0);
   lua_setfield(L, -2, "__index");
   luaL_newlib(L, funcs);

@@ -90,6 +90,17 @@ static bool open_socket(Errand *e) {
 
 static bool open_there(Errand *e) { return join(e) && open_socket(e); }
 
+/* A socket in each of the network namespaces in `made`, in its place. */
+static bool open_all(Errand *e) {
+  for (; e->done < e->count; e->done++) {
+    e->net = e->made[e->done];
+    if (!open_there(e))
+      return false;
+    e->made[e->done] = e->result;
+  }
+  return true;
+}
+
 /* The network namespace that the child is in, without any /proc. */
 static int own_net(Errand *e) {
   int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), net = -1;
@@ -162,32 +173,78 @@ static int small_word(lua_State *L, int arg, const lib_Word *set) {
   return (int)value;
 }
 
+/* Reads family, type and protocol from `arg` on. */
+static void read_kind(lua_State *L, int arg, Errand *e) {
+  e->family = small_word(L, arg, families);
+  e->type = small_word(L, arg + 1, types);
+  e->protocol =
+    lua_isnoneornil(L, arg + 2) ? 0 : small_word(L, arg + 2, protocols);
+}
+
+static int check_net(lua_State *L, int arg) {
+  lib_Ns *net = lib_checkns(L, arg);
+  luaL_argcheck(L, net->type == CLONE_NEWNET, arg, "not a network namespace");
+  return net->h.fd;
+}
+
+/* Raises what the errand met, or traces that it went well. */
+static void judge_socket(lua_State *L, const Errand *e) {
+  if (e->call != NULL && strcmp(e->call, "setns") == 0)
+    lib_fail(L, e->error_number, "setns", "dn", e->net, CLONE_NEWNET);
+  errno = e->error_number;
+  lib_check(L, e->result, e->call != NULL ? e->call : "socket", "rrr",
+            name_of(families, e->family), name_of(types, e->type),
+            name_of(protocols, e->protocol));
+}
+
 /* ns.socket(family, type [, protocol [, net]]) -> Fd    socket(2)
    In another network namespace when one is given. */
 static int nets_socket(lua_State *L) {
-  Errand e = {.result = -1, .net = -1, .call = "clone"};
-  e.family = small_word(L, 1, families);
-  e.type = small_word(L, 2, types);
-  e.protocol = lua_isnoneornil(L, 3) ? 0 : small_word(L, 3, protocols);
-  lib_Ns *net = lua_isnoneornil(L, 4) ? NULL : lib_checkns(L, 4);
-  luaL_argcheck(L, net == NULL || net->type == CLONE_NEWNET, 4,
-                "not a network namespace");
+  Errand e = {.act = open_there, .result = -1, .net = -1, .call = "clone"};
+  read_kind(L, 1, &e);
+  if (!lua_isnoneornil(L, 4))
+    e.net = check_net(L, 4);
   lib_Fd *h = lib_newfd(L);
-  e.act = open_there;
-  if (net == NULL) {
-    open_socket(&e);
-  } else {
-    e.net = net->h.fd;
-    if (!send_child(&e))
-      e.error_number = errno;
+  if (e.net == -1) {
+    if (open_socket(&e))
+      e.call = NULL;
+  } else if (!send_child(&e)) {
+    e.error_number = errno;
   }
   h->fd = e.result;
-  errno = e.error_number;
-  if (e.result == -1 && strcmp(e.call, "setns") == 0)
-    lib_fail(L, e.error_number, "setns", "dn", e.net, CLONE_NEWNET);
-  lib_check(L, e.result, e.result == -1 ? e.call : "socket", "rrr",
-            name_of(families, e.family), name_of(types, e.type),
-            name_of(protocols, e.protocol));
+  judge_socket(L, &e);
+  return 1;
+}
+
+/* sys.sockets(nets, family, type [, protocol]) -> list of Fd: one in each, all
+   made by one child */
+static int nets_sockets(lua_State *L) {
+  Errand e = {.act = open_all, .result = -1, .net = -1, .call = "clone"};
+  luaL_checktype(L, 1, LUA_TTABLE);
+  e.count = (int)lua_rawlen(L, 1);
+  read_kind(L, 2, &e);
+  luaL_argcheck(L, e.count <= 65536, 1, "too many");
+  e.made = lib_scratch(L, sizeof *e.made * ((size_t)e.count + 1));
+  lua_createtable(L, e.count, 0);
+  int list = lua_gettop(L);
+  for (int i = 0; i < e.count; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    e.made[i] = check_net(L, lua_gettop(L));
+    lua_pop(L, 1);
+    lib_newfd(L);
+    lua_rawseti(L, list, i + 1);
+  }
+  if (e.count > 0 && !send_child(&e))
+    e.error_number = errno;
+  for (int i = 0; i < e.done; i++) {
+    lua_rawgeti(L, list, i + 1);
+    ((lib_Fd *)lua_touserdata(L, -1))->fd = e.made[i];
+    lua_pop(L, 1);
+  }
+  if (e.done < e.count)
+    e.result = -1;
+  if (e.count > 0)
+    judge_socket(L, &e);
   return 1;
 }
 
@@ -245,6 +302,7 @@ static const luaL_Reg funcs[] = {
 static const luaL_Reg internals[] = {
   {"fd_number", nets_fd_number},
   {"new_nets", nets_new_nets},
+  {"sockets", nets_sockets},
   {NULL, NULL},
 };
 

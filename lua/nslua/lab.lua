@@ -20,7 +20,7 @@ local metatable = { __name = "nslua.Lab" }
 -- -- building ----------------------------------------------------------------
 
 -- One end of a wire, as the first message makes it.
-local function wire_end(link) return { name = link.name, index = link.index } end
+local function wire_end(link) return { name = link.name, index = link.index, mac = link.mac } end
 
 -- Both ends in one request, from where one of them is to be.
 local function add_veth(ask, near, far, net)
@@ -28,21 +28,32 @@ local function add_veth(ask, near, far, net)
   ask("add_link", "veth", near, far)
 end
 
-local function build_bridges(self, p)
-  if #p.bridges == 0 then return end
-  local socket <close> = rtnl.open(self.switch)
-  local function ask(...) return rtnl.ask(socket, ...) end
+-- A socket for each host, and one for the bridges, for as long as it is built.
+local function open_sockets(nets)
+  rtnl.library()
+  local sockets = setmetatable({}, { __close = function(list)
+    for _, socket in ipairs(list) do socket:close() end
+  end })
+  local fds = sys.sockets(nets, "netlink", "raw", "route")
+  for i, fd in ipairs(fds) do sockets[i] = rtnl.over(fd) end
+  return sockets
+end
+
+local function asking(socket)
+  return function(...) return rtnl.ask(socket, ...) end
+end
+
+local function build_bridges(self, p, ask)
   for _, bridge in ipairs(p.bridges) do
     ask("add_link", "bridge", { name = bridge.name, index = bridge.index, up = true })
     for _, port in ipairs(bridge.ports) do
-      add_veth(ask, { name = port.name, index = port.index, master_index = bridge.index, up = true }, wire_end(port.link), self.hosts[port.link.host.number].net)
+      add_veth(ask, { name = port.name, index = port.index, master_index = bridge.index, up = true },
+        wire_end(port.link), self.hosts[port.link.host.number].net)
     end
   end
 end
 
-local function build_host(self, p, made)
-  local socket <close> = rtnl.open(made.net)
-  local function ask(...) return rtnl.ask(socket, ...) end
+local function build_host(self, p, made, ask)
   ask("change_link", 1, { up = true })
   for _, wire in ipairs(p.wires) do
     if wire[1].host == made.plan then
@@ -59,14 +70,15 @@ local function set_netem(ask, link, netem)
 end
 
 -- Once all wires are there.
-local function configure_host(p, made)
-  local socket <close> = rtnl.open(made.net)
-  local function ask(...) return rtnl.ask(socket, ...) end
+local function configure_host(p, made, ask)
   for _, link in ipairs(made.plan.links) do
     ask("change_link", link.index, { up = true, no_link_local = not p.v6 })
     for _, address in ipairs(link.addresses) do
       ask("add_address", { index = link.index, address = address,
         nodad = address:find(":", 1, true) ~= nil })
+    end
+    for i = 1, #(link.neighbours or {}), 500 do
+      ask("add_neighbours", link.index, table.move(link.neighbours, i, i + 499, 1, {}))
     end
     set_netem(ask, link, link.netem)
   end
@@ -106,10 +118,11 @@ local function build(self, p, opts)
     self.hosts[i], self.by_name[host_plan.name] = made, made
   end
   self.switch = nets[#p.hosts + 1]
-  build_bridges(self, p)
-  for _, made in ipairs(self.hosts) do build_host(self, p, made) end
+  local sockets <close> = open_sockets(nets)
+  if self.switch then build_bridges(self, p, asking(sockets[#nets])) end
+  for i, made in ipairs(self.hosts) do build_host(self, p, made, asking(sockets[i])) end
   for _, wire in ipairs(p.wires) do wire[1].netem, wire[2].netem = wire.netem, wire.netem end
-  for _, made in ipairs(self.hosts) do configure_host(p, made) end
+  for i, made in ipairs(self.hosts) do configure_host(p, made, asking(sockets[i])) end
   for _, made in ipairs(self.hosts) do
     if made.plan.forward then start_forwarding(made) end
   end

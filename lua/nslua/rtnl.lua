@@ -20,7 +20,7 @@ local CALLS = {
   link = "RTM_GETLINK", links = "RTM_GETLINK", stats = "RTM_GETLINK",
   add_address = "RTM_NEWADDR", delete_address = "RTM_DELADDR", addresses = "RTM_GETADDR",
   add_route = "RTM_NEWROUTE", delete_route = "RTM_DELROUTE", routes = "RTM_GETROUTE",
-  netem = "RTM_NEWQDISC", no_netem = "RTM_DELQDISC",
+  add_neighbours = "RTM_NEWNEIGH", netem = "RTM_NEWQDISC", no_netem = "RTM_DELQDISC",
 }
 
 
@@ -76,12 +76,17 @@ end
 
 local own = {} -- the socket of the network namespace that this process is in
 
-local function open_socket(net)
-  local lib = rtnl.library()
-  local fd <close> = ns.socket("netlink", "raw", "route", net)
-  local socket, errno = lib.socket(sys.fd_number(fd))
+---A socket for requests over one that ns.socket made, which is closed.
+function rtnl.over(fd)
+  local _ <close> = fd
+  local socket, errno = rtnl.library().socket(sys.fd_number(fd))
   if not socket then error(sys.error(errno, "bind", "AF_NETLINK"), 0) end
   return socket
+end
+
+local function open_socket(net)
+  rtnl.library()
+  return rtnl.over(ns.socket("netlink", "raw", "route", net))
 end
 
 ---The number of the network namespace that the caller is in.

@@ -70,7 +70,7 @@ void net_set_string(lua_State *L, const char *key, const char *value);
 void net_set_address(lua_State *L, const char *key, const struct nl_addr *a);
 
 extern const luaL_Reg net_link_methods[], net_address_methods[],
-  net_route_methods[], net_netem_methods[];
+  net_route_methods[], net_neighbour_methods[], net_netem_methods[];
 void net_ping_open(lua_State *L);
 void net_nft_open(lua_State *L);
 

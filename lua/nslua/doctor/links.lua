@@ -93,4 +93,28 @@ return {
     command = "sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'",
     weakens = "every local user may send echo requests", see = "icmp(7)",
   },
+  {
+    id = "no-libnl", call = "RTM_NEWLINK", errno = "ENOENT",
+    why = "nslua/net.so is not there or cannot be opened from here: it is built where libnl-route-3 is.",
+    fix = "install it and build again: make deps && make (Debian: libnl-route-3-dev; Fedora: " ..
+      "libnl3-devel; Arch: libnl; Alpine: libnl3-dev); after a change of root open it before",
+  },
+  {
+    id = "no-libnftables", call = "dlopen nft", errno = "ENOENT",
+    when = function(_, e) return e.call == "dlopen" or #e.shown == 0 end,
+    why = "libnftables is not installed; nslua never needs it but for NAT and filters.",
+    fix = "install it (Debian: libnftables1; Fedora: nftables-libs; Arch, Alpine: nftables)",
+    see = "libnftables(3)",
+  },
+  {
+    id = "nft-power", call = "nft", errno = "EPERM EACCES",
+    why = "The rules belong to the user namespace that owns the network, and you have no " ..
+      "CAP_NET_ADMIN there.",
+    fix = "give the network as ns=: ns.nft(commands, {ns = lab.a})", see = "nft(8)",
+  },
+  {
+    id = "nft-kernel", call = "nft", errno = "EOPNOTSUPP EPROTONOSUPPORT EAFNOSUPPORT",
+    why = "This kernel has no nftables, or may not load the modules from here.",
+    fix = "an admin may load them on the host: modprobe nf_tables", see = "nft(8)",
+  },
 }

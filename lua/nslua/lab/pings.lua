@@ -59,24 +59,23 @@ local function address_of(made, family)
   return made.plan.address or made.plan.address6
 end
 
--- One socket for each host and family that is needed.
-local function socket_of(sockets, made, v6)
-  local key = made.name .. (v6 and "/6" or "/4")
-  if not sockets[key] then
-    sockets[key] = ping.socket(v6, made.net)
-    sockets[#sockets + 1] = sockets[key]
-  end
-  return sys.fd_number(sockets[key])
+-- A socket in every host for one family, all made by one child.
+local function open_sockets(hosts, v6)
+  local family, protocol, nets = v6 and "inet6" or "inet", v6 and "icmp6" or "icmp", {}
+  for i, made in ipairs(hosts) do nets[i] = made.net end
+  return sys.sockets(nets, family, "raw", protocol)
 end
 
 local function make_jobs(hosts, family, sockets)
   local jobs = {}
-  for _, from in ipairs(hosts) do
-    for _, to in ipairs(hosts) do
-      local address = to ~= from and address_of(to, family)
-      if address then
-        jobs[#jobs + 1] = { fd = socket_of(sockets, from, address:find(":", 1, true) ~= nil),
-          address = address, from = from.name, to = to.name }
+  for _, to in ipairs(hosts) do
+    local address = address_of(to, family)
+    local v6 = address and address:find(":", 1, true) ~= nil
+    if address and not sockets[v6] then sockets[v6] = open_sockets(hosts, v6) end
+    for i, from in ipairs(address and hosts or {}) do
+      if from ~= to then
+        jobs[#jobs + 1] = { fd = sys.fd_number(sockets[v6][i]), address = address,
+          from = from.name, to = to.name }
       end
     end
   end
@@ -107,7 +106,9 @@ function pings.all(hosts, opts)
     sys.raise "pingall: family is \"inet\" or \"inet6\""
   end
   local sockets <close> = setmetatable({}, { __close = function(list)
-    for _, fd in ipairs(list) do fd:close() end
+    for _, fds in pairs(list) do
+      for _, fd in ipairs(fds) do fd:close() end
+    end
   end })
   local jobs = make_jobs(hosts, family, sockets)
   if #jobs == 0 then return collect(hosts, jobs, {}) end

@@ -12,6 +12,10 @@ local OPTIONS = { link = true, links = true, bridge = true, bridges = true, netn
 local HOST = "routes default forward"
 local WIRE = { delay = true, jitter = true, loss = true }
 
+-- From so many pairs of neighbours on, the kernel is told who is where: its
+-- table is one for all network namespaces and takes about a thousand.
+local MANY_PAIRS = 400
+
 -- Links of a lab have numbers of their own: the kernel gives low ones to the
 -- devices that it makes by itself.
 local FIRST = 10
@@ -81,6 +85,12 @@ end
 
 -- -- wires -------------------------------------------------------------------
 
+-- A hardware address that nobody else has.
+local function next_mac(p)
+  p.links = p.links + 1
+  return ("02:4e:53:%02x:%02x:%02x"):format(p.links >> 16 & 255, p.links >> 8 & 255, p.links & 255)
+end
+
 local function add_link(p, name, where)
   local host = p.by_name[name]
   if not host then
@@ -91,7 +101,7 @@ local function add_link(p, name, where)
       or "a " .. type(name), near and (' (did you mean "%s"?)'):format(near) or "")
   end
   local n = #host.links
-  local link = { host = host, name = "eth" .. n, index = FIRST + n, addresses = {} }
+  local link = { host = host, name = "eth" .. n, index = FIRST + n, addresses = {}, mac = next_mac(p) }
   host.links[n + 1] = link
   return link
 end
@@ -129,21 +139,67 @@ local function read_wires(p, opts)
   end
 end
 
--- The first entry is for the first link ...; one link takes them all.
-local function give_addresses(host)
-  if #host.given > 0 and #host.links == 0 then
-    fail("%s has an address but no link", sys.quote(host.name))
-  end
-  for i, entry in ipairs(host.given) do
-    local link = host.links[#host.links == 1 and 1 or i]
-    if not link then
-      fail("%s has %d links, and addresses for %d", sys.quote(host.name), #host.links, #host.given)
+-- "10.1.2.3/16" -> "10.1/16": what two addresses of one network share.
+local function network_of(address)
+  local a, b, c, d, prefix = address:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)/(%d+)$"
+  if not a then return (address:gsub("::.*/", "::/")) end
+  local bits = (tonumber(a) << 24 | tonumber(b) << 16 | tonumber(c) << 8 | tonumber(d)) & 0xffffffff
+  prefix = math.min(tonumber(prefix), 32)
+  return ("%08x/%d"):format(bits >> (32 - prefix) << (32 - prefix), prefix)
+end
+
+local function give(p, link, addresses)
+  for _, address in ipairs(addresses) do
+    if not address:find("/", 1, true) then
+      fail("%s: %s has no prefix, such as %s/24", link.host.name, address, address)
     end
-    for _, address in ipairs(entry) do
-      if not address:find("/", 1, true) then
-        fail("%s: %s has no prefix, such as %s/24", host.name, address, address)
-      end
-      table.insert(link.addresses, address)
+    table.insert(link.addresses, address)
+    local wire = p.wire_of[link]
+    wire[network_of(address)] = true
+  end
+end
+
+-- Of several links the one whose other end is in the network of an address,
+-- else the next that has none.
+local function choose(p, host, addresses)
+  for _, link in ipairs(host.links) do
+    for _, address in ipairs(addresses) do
+      if p.wire_of[link][network_of(address)] then return link end
+    end
+  end
+  for _, link in ipairs(host.links) do
+    if #link.addresses == 0 then return link end
+  end
+  fail("%s has %d links, and addresses for more", sys.quote(host.name), #host.links)
+end
+
+-- Which links share a wire or a bridge, and so their networks.
+local function know_wires(p)
+  p.wire_of = {}
+  for _, wire in ipairs(p.wires) do
+    local shared = {}
+    p.wire_of[wire[1]], p.wire_of[wire[2]] = shared, shared
+  end
+  for _, bridge in ipairs(p.bridges) do
+    local shared = {}
+    for _, port in ipairs(bridge.ports) do p.wire_of[port.link] = shared end
+  end
+end
+
+-- Hosts with one link first: they tell which network is where.
+local function give_all(p)
+  know_wires(p)
+  for _, host in ipairs(p.hosts) do
+    if #host.given > 0 and #host.links == 0 then
+      fail("%s has an address but no link", sys.quote(host.name))
+    end
+    if #host.links == 1 then
+      for _, entry in ipairs(host.given) do give(p, host.links[1], entry) end
+    end
+  end
+  for _, host in ipairs(p.hosts) do
+    for _, entry in ipairs(#host.links > 1 and host.given or {}) do
+      give(p, choose(p, host, entry), entry)
     end
   end
 end
@@ -156,6 +212,31 @@ local function first_address(host, v6)
   end
 end
 
+-- [link] -> {mac, address, mac, address ...} of the others on its bridge.
+local function know_neighbours(p)
+  local pairs_of = 0
+  for _, bridge in ipairs(p.bridges) do pairs_of = pairs_of + #bridge.ports * (#bridge.ports - 1) end
+  if pairs_of < MANY_PAIRS then return end
+  for _, bridge in ipairs(p.bridges) do
+    local all = {}
+    for _, port in ipairs(bridge.ports) do
+      for _, address in ipairs(port.link.addresses) do
+        all[#all + 1] = { port.link, address:match "^[^/]+" }
+      end
+    end
+    for _, port in ipairs(bridge.ports) do
+      local list = {}
+      for _, known in ipairs(all) do
+        if known[1] ~= port.link then
+          list[#list + 1] = known[1].mac
+          list[#list + 1] = known[2]
+        end
+      end
+      port.link.neighbours = list
+    end
+  end
+end
+
 
 ---The plan of a lab. Pure.
 ---@param opts table  as ns.lab takes
@@ -163,7 +244,7 @@ end
 ---@return table plan  { hosts, by_name, wires, bridges, v6 }
 function plan.read(opts, reserved)
   if type(opts) ~= "table" then fail "a table of hosts is wanted" end
-  local p = { hosts = {}, by_name = {}, wires = {}, bridges = {}, ports = 0 }
+  local p = { hosts = {}, by_name = {}, wires = {}, bridges = {}, ports = 0, links = 0 }
   for name, value in pairs(opts) do
     if type(name) ~= "string" then fail("a host's name is a string, not a %s", type(name)) end
     if not OPTIONS[name] then
@@ -175,11 +256,12 @@ function plan.read(opts, reserved)
   table.sort(p.hosts, natural)
   for i, host in ipairs(p.hosts) do host.number = i end
   read_wires(p, opts)
+  give_all(p)
   for _, host in ipairs(p.hosts) do
-    give_addresses(host)
     host.address, host.address6 = first_address(host, false), first_address(host, true)
     p.v6 = p.v6 or host.address6 ~= nil
   end
+  know_neighbours(p)
   return p
 end
 
