@@ -31,6 +31,7 @@ local KEYS = {
   stdin = "string number userdata", stdout = "string number userdata",
   uid = "number",
 }
+options.keys = KEYS
 
 
 local function fail(fmt, ...)

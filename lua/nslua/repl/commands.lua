@@ -48,14 +48,15 @@ local function duration(seconds)
   return ("%.2f s"):format(seconds)
 end
 
-local function with_results(session, outcome, above)
-  if not outcome.ok then
-    outcome.text = above .. (above ~= "" and "\n" or "") .. outcome.text
-    return outcome
+-- What it gave or why it failed, with what was found out above or below it.
+local function with_results(session, outcome, above, below)
+  local said = outcome.text
+  if outcome.ok then said = outcome.values.n > 0 and session:print_all(outcome.values) or "" end
+  local parts = {}
+  for _, part in ipairs { above, said, below } do
+    if part ~= "" then parts[#parts + 1] = part end
   end
-  local results = outcome.values.n > 0 and session:print_all(outcome.values) or nil
-  outcome.text = results and (above ~= "" and results .. "\n" .. above or results) or above
-  outcome.notes = {}
+  outcome.text, outcome.notes = table.concat(parts, "\n"), {}
   return outcome
 end
 
@@ -65,8 +66,8 @@ words.time = { "EXPR", "how long an expression takes", function(session, rest)
   local cpu = os.clock()
   local outcome = session:call(fn)
   cpu = os.clock() - cpu
-  return with_results(session, outcome,
-    ("%s (%s on the processor)"):format(duration(outcome.seconds), duration(cpu)))
+  return with_results(session, outcome, "", outcome.ok
+    and ("%s (%s on the processor)"):format(duration(outcome.seconds), duration(cpu)) or "")
 end }
 
 words.trace = { "EXPR", "the system calls of an expression, as strace shows them", function(session, rest)
@@ -82,11 +83,7 @@ words.trace = { "EXPR", "the system calls of an expression, as strace shows them
   lines[#lines] = nil -- the session looks at the clock
   session:refresh()
   if #lines == 0 then lines[1] = "(no system call of a primitive)" end
-  local traced = table.concat(lines, "\n")
-  if not outcome.ok then return with_results(session, outcome, traced) end
-  outcome = with_results(session, outcome, "")
-  outcome.text = traced .. (outcome.text ~= "" and "\n" .. outcome.text or "")
-  return outcome
+  return with_results(session, outcome, table.concat(lines, "\n"), "")
 end }
 
 words.diff = { "EXPR", "what an expression changes: namespaces, mounts, ids, names, links", function(session, rest)
@@ -99,7 +96,7 @@ words.diff = { "EXPR", "what an expression changes: namespaces, mounts, ids, nam
   session:refresh()
   if #changes == 0 then changes[1] = "nothing changed" end
   outcome.changes = changes
-  return with_results(session, outcome, table.concat(changes, "\n"))
+  return with_results(session, outcome, "", table.concat(changes, "\n"))
 end }
 
 words.save = { "FILE", "the lines that went well so far, as a script", function(session, rest)

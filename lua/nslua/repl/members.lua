@@ -71,7 +71,7 @@ local function class_of_call(session, chain)
   if chain.separators[#chain.separators] == ":" then full = "box:" .. name end
   local record = annotations.of(full)
   local result = record and record.returns[1]
-  return result and result.type:match "nslua%.(%u%w*)"
+  return result and (result.type .. (result.text or "")):match "nslua%.(%u%w*)"
 end
 
 -- Where a chain of names leads: a value, or the class of one.

@@ -18,7 +18,7 @@ local function without_return(code, printed)
   local tokens, depth = lexer.tokens(code), 0
   for _, token in ipairs(tokens) do
     if depth == 0 and token.kind == "keyword" and token.text == "return" then
-      local values = code:sub(token.stop + 1):gsub("%s*;?%s*$", "")
+      local values = code:sub(token.stop + 1):gsub("^%s+", ""):gsub("%s*;?%s*$", "")
       local head = code:sub(1, token.at - 1)
       return head .. (values:find "%S" and printed(values) or "")
     end

@@ -222,7 +222,7 @@ local function table_text(t, state, path)
   local line = table.concat(items, ", ") .. (rest and (#items > 0 and ", " or "") .. rest or "")
   if line == "" then return "{}" end
   if #line + 4 <= width and not line:find "\n" then return "{ " .. line .. " }" end
-  local lines = lines_of(items, listed, width - 2)
+  local lines = lines_of(items, listed, width - 3)
   if rest then lines[#lines + 1] = rest end
   return "{\n  " .. table.concat(lines, "\n  ") .. "\n}"
 end
