@@ -21,6 +21,7 @@
 #include "raw.h"
 #include "report.h"
 
+#define E_PERM (-1)
 #define E_NOENT (-2)
 #define E_ACCES (-13)
 #define E_EXIST (-17)
@@ -315,8 +316,8 @@ void child_worker(void *arg) { child_work(arg); }
 
 /* -- birth ---------------------------------------------------------------- */
 
-/* clone(2) for a kernel whose clone3 is filtered away (ENOSYS): all but time
-   namespaces and cgroups, and handlers are left to the signal mask. */
+/* clone(2) where clone3 is filtered away: all but time namespaces and cgroups,
+   and handlers are left to the signal mask. */
 static long old_clone(const struct clone_args *args, void (*entry)(void *),
                       void *arg) {
   __u64 flags = args->flags & ~(__u64)CLONE_CLEAR_SIGHAND;
@@ -335,7 +336,10 @@ long child_make(const struct clone_args *args, void (*entry)(void *),
   long pid = entry == NULL
                ? RAW2(SYS_clone3, args, sizeof *args)
                : raw_clone(SYS_clone3, (long)args, sizeof *args, 0, entry, arg);
-  return pid == E_NOSYS ? old_clone(args, entry, arg) : pid;
+  if (pid != E_NOSYS && pid != E_PERM) /* some filters say the latter */
+    return pid;
+  long again = old_clone(args, entry, arg);
+  return again == E_NOSYS ? pid : again;
 }
 
 /* -- joining -------------------------------------------------------------- */

@@ -242,8 +242,15 @@ end
 
 -- In the runner: the host of the lesson is another process on the stage, so
 -- that a step which unshares itself does not change it.
-local function play(fn, opts)
-  if not opts.uid0 then lock_mounts(opts.net, opts.ordinary) end
+local function play(fn, opts, refusal)
+  if not opts.uid0 then
+    local ok, err = pcall(lock_mounts, opts.net, opts.ordinary)
+    if not ok then -- a filter that lets clone pass, but not unshare; the depth
+      refusal:write(tostring(err))
+      return CANNOT
+    end
+  end
+  refusal:close()
   local host <close> = sys.clone { reaper = true, deathsig = "KILL",
     bound = true }
   sys.fields(host).spawned = {}
@@ -252,11 +259,11 @@ end
 
 -- A refusal that nobody expected is told as it is; other errors keep their
 -- traceback.
-local function act(fn, opts)
+local function act(fn, opts, refusal)
   local ok, result = xpcall(play, function(err)
     if debug.getmetatable(err) == sys.error_type then return err end
     return debug.traceback(tostring(err), 2)
-  end, fn, opts)
+  end, fn, opts, refusal)
   if ok then return result end
   io.stderr:write("nslua: ", (tostring(result):gsub("\n", "\nnslua: ")), "\n")
   return 1
@@ -285,7 +292,7 @@ local function janitor(opts, fn, front, terminal, notes, refusal)
   ns.subreaper(true)
   local ok, runner = pcall(function()
     local spec = stage_spec(opts)
-    spec.fn, spec.args = act, table.pack(fn, opts)
+    spec.fn, spec.args = act, table.pack(fn, opts, refusal)
     return sys.clone(spec)
   end)
   if not ok then

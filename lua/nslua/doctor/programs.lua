@@ -300,4 +300,23 @@ return {
     fix = "call it again",
     see = "signal(7)",
   },
+  {
+    id = "no-proc", ux = 12, call = "*", errno = "ENOENT ENOTDIR",
+    when = function(s, e) return s.proc == false and e.text:find("/proc", 1, true) end,
+    why = "No /proc is mounted in this root, and that is where processes, their " ..
+      "descriptors and their id maps are found.",
+    fix = "mount it first: ns.mount(\"proc\", \"/proc\", \"proc\") (shell: mount -t " ..
+      "proc proc /proc)",
+    see = "proc(5)",
+  },
+  {
+    id = "file-access", errno = "EACCES",
+    call = "open openat open_tree mkdir mkdtemp mknod mknodat unlink rmdir rename symlink " ..
+      "link linkat chdir stat lstat statx readlink getxattr chroot mount move_mount",
+    why = "The permissions of the file, or of a folder on the way to it, keep this " ..
+      "process out; root of a user namespace is only its maker to files outside of it.",
+    fix = "use a place of your own, such as a folder in /tmp; ns.stat(path) shows the " ..
+      "owner and mode",
+    see = "path_resolution(7)",
+  },
 }
