@@ -19,7 +19,7 @@ net_needs     := libnl-route-3.0
 
 sources := $(patsubst src/%.c,%,$(wildcard src/*.c))
 parts   := $(filter fetch archive feed ring net,$(sources))
-program := $(filter arena main host repl bytecode,$(sources))
+program := $(filter arena main host repl bytecode libm,$(sources))
 library := $(filter-out $(parts) $(program) reaper,$(sources))
 
 library_objects := $(library:%=build/%.o)
@@ -71,7 +71,7 @@ compact = -Wl,-z,noseparate-code $(shell echo 'int main(void) { return 0; }' | \
   echo -Wl,-z,pack-relative-relocs)
 
 link_program = $(LINK) $(compact) -o $@ $(filter %.o,$^) -Wl,--dynamic-list=src/lua.symbols \
-	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive -lm -ldl
+	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive -Wl,--as-needed -lc -lm -ldl
 
 nslua: $(program_objects) $(library_objects) src/lua.symbols
 	$(say) $(link_program)

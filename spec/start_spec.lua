@@ -2,11 +2,12 @@
 -- What a start costs: nothing but Lua and libc is mapped until it is wanted.
 
 local helpers = require "spec.helpers"
+local ns = require "nslua"
 
 local sanitized = os.getenv "NSLUA_PRELOAD" -- brings its runtime along
 
 -- The program's own files and libc's, by their names without versions.
-local ALLOWED = { nslua = true, libc = true, libm = true, libdl = true, ["ld-linux-x86-64"] = true,
+local ALLOWED = { nslua = true, libc = true, libdl = true, ["ld-linux-x86-64"] = true,
   ["ld-linux-aarch64"] = true, ["ld"] = true, ["ld-musl-x86_64"] = true }
 
 local MAPPED = [[
@@ -58,6 +59,20 @@ describe("after start", function()
       ns.trace(ns.gethostname)
       ns.trace(false)
     ]]))
+  end)
+
+  test("a sine is the system's, and there is one after the root has changed", function()
+    local code = [[print(math.sin(1), 2 ^ 0.5, 5.5 % 2, math.log(8, 2), math.fmod(-7, 3), math.exp(1))]]
+    local want = helpers.run { "lua5.4", "-e", code }
+    assert.equal(want, (helpers.nslua(code)))
+    local dir = ns.mkdtemp "/tmp/nslua-start-XXXXXX"
+    local out, err = helpers.nslua(([[
+      local ns = require "nslua"
+      ns.unshare("user", "mnt")
+      ns.chroot "%s"
+      %s]]):format(dir, code))
+    ns.rmdir(dir)
+    assert.equal(want, out, err)
   end)
 
   test("a script that asks for a library is seen by this very spec", function()

@@ -156,6 +156,8 @@ static void prepare_region(Call *call) {
   if (call->shares_memory && r->stacks == NULL)
     r->stacks = map_memory(call->L, 2 * (size_t)STACK_SIZE,
                            MAP_PRIVATE | MAP_STACK);
+  if (!call->shares_memory)
+    lib_leave_root(); /* Lua goes on, in another root perhaps */
   if (!call->shares_memory && r->shared == NULL)
     r->shared = map_memory(call->L, sizeof *r->shared, MAP_SHARED);
   call->outcome = call->shares_memory ? &r->own : r->shared;

@@ -379,6 +379,11 @@ int lib_settrace(lua_State *L) {
   return 1; /* who got them until now */
 }
 
+void lib_leave_root(void) {
+  if (libm_open != NULL)
+    libm_open();
+}
+
 void lib_interrupt_point(lua_State *L) {
   if (lua_gethook(L) == NULL)
     return;

@@ -237,6 +237,10 @@ void lib_forked(void);
 /* Called before the process changes its namespaces, root or directory for
    the first time: ns.back() returns to what it finds (ns.c). */
 void lib_remember_start(lua_State *L);
+/* Called before the files of the root may go out of sight: the program opens
+   what it has put off until now (libm.c); the library has put off nothing. */
+void lib_leave_root(void);
+void libm_open(void) __attribute__((weak, visibility("hidden")));
 
 /* Our children (family.c). The Proc at index stands for one from now on; a
    child that runs on without its handle; one look at all that ended. */

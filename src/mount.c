@@ -160,6 +160,7 @@ static int mount_mount(lua_State *L) {
     lib_newmount(L, source, target,
                  flags & MS_MOVE ? "move" : flags & MS_BIND ? "bind" : type);
   }
+  lib_leave_root();
   lib_done(L, mount(source, target, type, flags, data), "mount", "sssws",
            source, target, type, lib_mountflags, flags, data);
   if (changes)
@@ -189,6 +190,7 @@ static int mount_umount(lua_State *L) {
 static int mount_chroot(lua_State *L) {
   const char *path = lib_checkpath(L, 1);
   lib_remember_start(L);
+  lib_leave_root();
   return lib_done(L, chroot(path), "chroot", "s", path);
 }
 
@@ -231,6 +233,7 @@ static int mount_pivot_root(lua_State *L) {
   const char *path = lib_checkpath(L, 1);
   const char *old = lib_optpath(L, 2, NULL);
   lib_remember_start(L);
+  lib_leave_root();
   if (old == NULL)
     return pivot_and_drop(L, path);
   return lib_done(L, pivot(path, old), "pivot_root", "ss", path, old);

@@ -381,6 +381,7 @@ static int ns_setns(lua_State *L) {
   luaL_checkany(L, 1);
   int types = check_types(L, 2);
   lib_remember_start(L);
+  lib_leave_root();
   if (lua_isinteger(L, 1) || luaL_testudata(L, 1, LIB_PROC))
     return setns_process(L, types);
   lua_settop(L, 1);
