@@ -148,7 +148,8 @@ function places.visit(place, lessons)
   if place == "filter" or place == "docker" then
     argv = { "/usr/bin/python3", "-c", FILTER, rules(place), table.unpack(argv) }
   end
-  local uid = not place:find "root$" and ns.geteuid() == 0 and 65534 or nil
+  local as_root = place == "root" or place:find " of root$"
+  local uid = not as_root and ns.geteuid() == 0 and 65534 or nil
   local out, err, status = helpers.run(argv, { uid = uid, cwd = "/", limit = 300 })
   local results = {}
   for name, result in out:gmatch "([^\t\n]+)\t([^\n]*)\n" do results[name] = result end

@@ -22,14 +22,14 @@ enum { MOST_RANGES = 340 }; /* the kernel's limit */
  * Once in an unmapped namespace the kernel answers 65534, so the ids are kept
  * when unshare("user") leaves them behind: a fact of the process, not of a
  * Lua state. */
-static bool left_behind;
+static bool left_behind, uid_left_behind, gid_left_behind;
 static uid_t left_uid;
 static gid_t left_gid;
 
 void lib_ids_left_behind(uid_t uid, gid_t gid) {
   left_uid = uid;
   left_gid = gid;
-  left_behind = true;
+  left_behind = uid_left_behind = gid_left_behind = true;
 }
 
 /* -- reading a map from Lua ----------------------------------------------- */
@@ -236,8 +236,8 @@ static void push_helpers(lua_State *L, lib_Map *m, int map, bool own_uid,
 
 void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *m) {
   Ids uid, gid;
-  uid_t euid = own && left_behind ? left_uid : geteuid();
-  gid_t egid = own && left_behind ? left_gid : getegid();
+  uid_t euid = own && uid_left_behind ? left_uid : geteuid();
+  gid_t egid = own && gid_left_behind ? left_gid : getegid();
   luaL_checkstack(L, 12, "map");
   memset(m, 0, sizeof *m);
   push_table(L, arg, euid, egid);
@@ -348,8 +348,11 @@ static int idmap_map(lua_State *L) {
   pid_t pid = lua_isnil(L, 1) ? 0 : lib_checkpid(L, 1);
   lib_pushmap(L, 2, pid == 0, &m);
   const char *failed = lib_writemap(pid, &m);
-  if (failed == NULL && pid == 0 && *m.uid != '\0')
-    left_behind = false;
+  if (failed == NULL && pid == 0) {
+    uid_left_behind = uid_left_behind && *m.uid == '\0';
+    gid_left_behind = gid_left_behind && *m.gid == '\0';
+    left_behind = uid_left_behind || gid_left_behind;
+  }
   if (failed == NULL)
     return lib_done(L, 0, "write", "rsrs", "gid_map", m.gid, "uid_map", m.uid);
   lib_failmap(L, errno, failed, pid, &m);
