@@ -60,7 +60,10 @@ end
 local group = { __close = function(self)
   ns.try(write, self.inside .. "/cgroup.kill", "1")
   for i = #self.names, 1, -1 do
-    soon(function() return ns.try(ns.rmdir, self.inside .. "/" .. self.names[i]) end)
+    soon(function()
+      local ok, _, _, err = ns.try(ns.rmdir, self.inside .. "/" .. self.names[i])
+      return ok or err.name ~= "EBUSY"
+    end)
   end
 end }
 
@@ -72,6 +75,8 @@ local function make_group(t, name)
   t.note("rmdir", above .. "/" .. name)
   t.box:call(ns.mkdir, TREE .. "/" .. name)
 end
+
+local function is_frozen(t) return read(t.group.inside .. "/cgroup.events"):find "frozen 1" end
 
 local function why_no_group(t)
   if not machines_tree() then return "no cgroup2 is mounted on this machine" end
@@ -201,14 +206,13 @@ return ns.lesson {
       wherever they were, and notice nothing. No signal is sent. It is how a container is paused.]],
     shell = "echo 1 > /tmp/tree/lesson/cgroup.freeze\ncat /tmp/tree/lesson/cgroup.events",
     skip = why_no_group,
-    run = function(t) write(t.group.inside .. "/cgroup.freeze", "1") end,
-    show = function(t)
-      soon(function() return read(t.group.inside .. "/cgroup.events"):find "frozen 1" end)
-      return read(t.group.inside .. "/cgroup.events")
+    run = function(t)
+      write(t.group.inside .. "/cgroup.freeze", "1")
+      soon(function() return is_frozen(t) end)
     end,
+    show = function(t) return read(t.group.inside .. "/cgroup.events") end,
     check = {
-      ["the group is frozen"] = function(t)
-        return soon(function() return read(t.group.inside .. "/cgroup.events"):find "frozen 1" end) end,
+      ["the group is frozen"] = is_frozen,
       ["sleep is there, and not stopped by a signal"] = function(t)
         return not read(("/proc/%d/status"):format(t.sleep.pid)):find "State:%s+T" end },
     hint = { "echo 0 thaws it. docker pause is this file." } },
@@ -224,7 +228,7 @@ return ns.lesson {
     run = function(t)
       write(t.group.inside .. "/cgroup.kill", "1")
       t.fine, t.how, t.signal = t.sleep:wait(5)
-      t.inner:wait(5)
+      t.inner:wait(1)
       write(t.group.inside .. "/cgroup.freeze", "0")
     end,
     check = {

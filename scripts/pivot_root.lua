@@ -12,7 +12,7 @@
 --         mounts of the host  32
 --         mounts of the box   1
 --
---       ✔ nothing of the host is mounted in there
+--       ✔ /mnt is no mount any more, and empty
 --
 -- `t` is what the steps share: t.root is a root file system, t.box a box with a mount namespace,
 -- t.host a process of the throw-away host that the lesson runs on.
@@ -35,11 +35,12 @@ local function names(path)
   return #line > 60 and line:sub(1, 56):match "^(.*) " .. " ..." or line
 end
 
--- The type of what is mounted at a folder, if anything is.
-local function mount_type(proc, folder)
+-- Is something mounted at a folder?
+local function has_mount(proc, folder)
   for _, m in ipairs(proc:mounts()) do
-    if m.mountpoint == folder then return m.type end
+    if m.mountpoint == folder then return true end
   end
+  return false
 end
 
 local function host_root_stays(t)
@@ -87,56 +88,42 @@ return ns.lesson {
     hint = { "pivot_root(2) has a whole list of reasons for EINVAL. This is the most common one." } },
 
   { "A folder made a mount",
-    say = [[Any folder becomes a mount when it is bound, to itself or elsewhere. Our root file system
-      may be shared and read-only, so we lay a writable layer over it: an overlay, which the next
-      lesson is about. Whatever it is made of, it is a mount.]],
-    shell = [[
-      mount -t tmpfs tmpfs /tmp/layer; mkdir /tmp/layer/up /tmp/layer/work
-      mount -t overlay overlay /tmp/new \
-        -o lowerdir=rootfs,upperdir=/tmp/layer/up,workdir=/tmp/layer/work]],
+    say = [[Any folder becomes a mount when it is bound, to another place or to its own. No file is
+      copied: the same folder, and a line in the mount table.]],
+    shell = "mount --rbind rootfs /tmp/new        # in that shell",
     run = function(t)
-      t.box:call(function()
-        ns.mkdir "/tmp/layer"
-        ns.mount("tmpfs", "/tmp/layer", "tmpfs")
-        ns.mkdir "/tmp/layer/up"
-        ns.mkdir "/tmp/layer/work"
-        ns.overlay { lower = t.root:path(), upper = "/tmp/layer/up",
-          work = "/tmp/layer/work", target = NEW }
-      end)
+      t.box:call(function() ns.bind(t.root:path(), NEW) end)
     end,
     show = function(t) return NEW .. "  " .. names(root_of(t.box) .. NEW) end,
     check = {
-      ["it is a mount in the box"] = function(t) return mount_type(t.box, NEW) end,
+      ["it is a mount in the box"] = function(t) return has_mount(t.box, NEW) end,
       ["there is a shell in it"] = function(t) return ns.lstat(root_of(t.box) .. NEW .. "/bin/sh") end },
-    keep = { ["the host has no mount there"] = function(t) return not mount_type(t.host, NEW) end },
-    hint = { "Simpler, when it may be written to: mount --bind rootfs rootfs" } },
+    keep = { ["the host has no mount there"] = function(t) return not has_mount(t.host, NEW) end },
+    hint = { "ns.bind takes along what is mounted below: the r of rbind." } },
 
   { "The two change places",
     say = [[The new mount becomes "/", and the old root is hung up at a folder below it. That holds
       for each process of the namespace whose root was the old one, also for those that never
       called pivot_root.]],
-    shell = "mkdir /tmp/new/old; pivot_root /tmp/new /tmp/new/old\nls / /old",
+    shell = "pivot_root /tmp/new /tmp/new/mnt\nls / /mnt",
     ask = { "Is the host's file system still within reach of the box (yes or no)?", answer = "yes" },
     run = function(t)
-      t.box:call(function()
-        ns.mkdir(NEW .. "/old")
-        ns.pivot_root(NEW, NEW .. "/old")
-      end)
+      t.box:call(ns.pivot_root, NEW, NEW .. "/mnt")
     end,
-    show = function(t) return ("/     %s\n/old  %s"):format(names(root_of(t.box)), names(root_of(t.box) .. "old")) end,
+    show = function(t) return ("/     %s\n/mnt  %s"):format(names(root_of(t.box)), names(root_of(t.box) .. "mnt")) end,
     check = {
-      ["the overlay is mounted on / in there"] = function(t)
-        return mount_type(t.box, "/") == "overlay" and not mount_type(t.box, NEW) end,
-      ["all of the host hangs below /old"] = function(t)
-        return identity(root_of(t.box) .. "old") == identity "/" end },
+      ["the folder is the root in there"] = function(t)
+        return identity(root_of(t.box)) == identity(t.root:path()) end,
+      ["all of the host hangs below /mnt"] = function(t)
+        return identity(root_of(t.box) .. "mnt") == identity "/" end },
     keep = { ["the host's root is where it was"] = host_root_stays },
     hint = { "The box's first process did not call anything: the kernel moved it along." } },
 
   { "Still in use",
     say = [[The old root is in reach, so it has to go. But other mounts hang on it: the kernel does
       not saw off a branch that something sits on.]],
-    shell = "umount /old        # target is busy",
-    run = function(t) t.box:call(ns.umount, "/old") end,
+    shell = "umount /mnt        # target is busy",
+    run = function(t) t.box:call(ns.umount, "/mnt") end,
     expect = "EBUSY",
     keep = { ["the host's root is where it was"] = host_root_stays },
     hint = { "umount -l takes it out of the tree at once, with all that hangs on it." } },
@@ -144,17 +131,15 @@ return ns.lesson {
   { "The old root is taken away",
     say = [[Lazily detached, it is out of the tree with everything below it, at once. What is left is
       a table without one line of the host's.]],
-    shell = "umount -l /old; rmdir /old; cat /proc/self/mounts",
-    run = function(t)
-      t.box:call(function()
-        ns.umount("/old", "detach")
-        ns.rmdir "/old"
-      end)
-    end,
+    shell = "umount -l /mnt; ls /mnt",
+    run = function(t) t.box:call(ns.umount, "/mnt", "detach") end,
     show = function(t) return ("mounts of the host  %d\nmounts of the box   %d"):format(#t.host:mounts(),
       #t.box:mounts()) end,
-    check = { ["nothing of the host is mounted in there"] = function(t)
-      return #t.box:mounts() == 1 and t.box:mounts()[1].type == "overlay" end },
+    check = {
+      ["/mnt is no mount any more, and empty"] = function(t)
+        return not has_mount(t.box, "/mnt") and #ns.readdir(root_of(t.box) .. "mnt") == 0 end,
+      ["the host's /proc is out of reach"] = function(t)
+        return identity(root_of(t.box)) == identity(t.root:path()) and not has_mount(t.box, "/proc") end },
     keep = { ["the host's root is where it was"] = host_root_stays },
     hint = { "The host has all its mounts: its table is another one." } },
 

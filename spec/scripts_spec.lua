@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Every lesson through the built program: as root, as nobody, from a checkout
--- under $HOME and one under /tmp, and what is left of it afterwards: nothing.
+-- The first lessons through the built program, from a checkout under $HOME and
+-- one under /tmp, and what is left of them afterwards: nothing. All of the
+-- course is in course_spec.lua.
 local helpers = require "spec.helpers"
 local sys = require "nslua.sys"
 local ns = require "nslua"
@@ -96,16 +97,6 @@ describe("scripts", function()
       end
     end)
   end
-
-  helpers.ns_it("user mnt uts pid", "all have nothing to complain of: each claim is proved", function()
-    local course = {}
-    for _, path in ipairs(sys.embedded()) do
-      if path:find "^scripts/" and read(path):find "return ns%.lesson" then course[#course + 1] = path end
-    end
-    assert.is_true(#course >= #LESSONS)
-    local out, err, status = helpers.nslua { "--lint", table.unpack(course) }
-    assert.same({ "", 0 }, { err, status }, out)
-  end)
 
   -- A root for --rootfs: what busybox gives.
   local function small_root()
