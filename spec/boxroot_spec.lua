@@ -74,6 +74,7 @@ describe("a box with a root", function()
           assert.equal("char", b:call(function() return ns.stat("/dev/" .. node).type end))
         end
         assert.equal("ok\n", (b:read "echo gone > /dev/null && echo ok > /dev/shm/x && cat /dev/shm/x"))
+        assert.equal("1777\n", (b:read "stat -c %a /dev/shm"))
         assert.equal("/proc/self/fd\n", (b:read "readlink /dev/fd"))
         local master = b:call(function() return (ns.pty()) end)
         assert.is_true(master:winsize() == 24)

@@ -51,7 +51,11 @@ static long write_file(const char *path, const char *text) {
   return n;
 }
 
+/* A file that is there is fine, a symbolic link is not. */
 static long create_file(const char *path, long mode) {
+  long result = RAW4(SYS_mknodat, AT_FDCWD, path, S_IFREG | mode, 0);
+  if (result != E_EXIST)
+    return result;
   long fd = RAW4(SYS_openat, AT_FDCWD, path,
                  O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
   if (fd >= 0)
@@ -59,8 +63,11 @@ static long create_file(const char *path, long mode) {
   return fd < 0 ? fd : 0;
 }
 
+/* One for everybody is that whatever the umask says. */
 static long make_directory(const char *path, long mode) {
   long result = RAW3(SYS_mkdirat, AT_FDCWD, path, mode);
+  if (result == 0 && (mode & 022) != 0)
+    result = RAW3(SYS_fchmodat, AT_FDCWD, path, mode);
   return result == E_EXIST ? 0 : result;
 }
 

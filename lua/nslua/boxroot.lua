@@ -118,8 +118,7 @@ end
 local function mount_dev(steps, plan)
   if not plan.dev then return end
   add(steps, "mkdir", "/dev", 493)
-  add(steps, "mount", "tmpfs", "/dev", "tmpfs", "nosuid,strictatime",
-    "mode=755,size=65536k")
+  add(steps, "mount", "tmpfs", "/dev", "tmpfs", "nosuid,strictatime", "mode=755")
   for _, node in ipairs(NODES) do
     if plan.slot_of[node] then
       add(steps, "creat", "/dev/" .. node, 438)
@@ -130,7 +129,6 @@ local function mount_dev(steps, plan)
   add(steps, "mount", "devpts", "/dev/pts", "devpts", "nosuid,noexec",
     "newinstance,ptmxmode=0666,mode=620")
   add(steps, "mkdir", "/dev/shm", 1023)
-  add(steps, "mount", "tmpfs", "/dev/shm", "tmpfs", "nosuid,nodev", "mode=1777")
   for _, link in ipairs(LINKS) do add(steps, "symlink", link[1], link[2]) end
 end
 
