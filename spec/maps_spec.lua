@@ -110,6 +110,45 @@ describe("a map by word", function()
   end)
 end)
 
+-- What nobody does wrong, and the row that says so.
+describe("a refused map", function()
+  for _, case in ipairs {
+    { "setgroups that is allowed", 'ns.unshare "user" ns.map(nil, { gid = 0, setgroups = "allow" })',
+      "EPERM gid_map An unprivileged gid_map is accepted only after setgroups is denied" },
+    { "a second one", 'ns.unshare "user" ns.map(nil, "root") ns.map(nil, { uid = 0 })',
+      "EPERM uid_map A map is written once and for all" },
+    { "ranges that overlap", 'ns.unshare "user" ns.map(nil, { uid = { { 0, own, 1 }, { 0, own, 1 } } })',
+      "EINVAL uid_map The kernel cannot read this map" },
+    { "ids of others", 'ns.unshare "user" ns.map(nil, { 0, 100000, 65536 })',
+      "EPERM gid_map An ordinary user may map one id, his own" },
+    { "a user namespace below an unmapped one", 'ns.unshare "user" ns.unshare "user"',
+      "EPERM CLONE_NEWUSER This process is in a user namespace without a uid map" },
+    { "a file of an unmapped writer", 'ns.unshare("user", "mnt") ns.mount("tmpfs", "/tmp", "tmpfs") ns.mkdir "/tmp/x"',
+      'EOVERFLOW /tmp/x The process\'s own uid or gid is not mapped' },
+    { "groups after a one-line map", 'ns.unshare "user" ns.map(nil, "root") ns.setgroups { 0 }',
+      "EPERM 1 setgroups is denied in this user namespace" },
+    { "an owner without a name", [[ns.unshare("user", "mnt") ns.map(nil, "root") ns.mount("tmpfs", "/tmp", "tmpfs")
+      io.open("/tmp/f", "w"):close() ns.chown("/tmp/f", 0, 42)]],
+      "EINVAL /tmp/f This id has no name in this user namespace: 1 uid%(s%) and 1 gid%(s%) are mapped" },
+    { "a box made by a function in a box", [[local b <close> = ns.box { "user" }
+      local name, why = b:call(function()
+        local e = select(4, ns.try(ns.box, { "user" }))
+        return e.name, e.why
+      end)
+      error(setmetatable({ name = name, args = { "call" }, why = why }, {}), 0)]],
+      "EACCES call The files of a process that is not dumpable belong to root" },
+  } do
+    helpers.ns_it("user mnt", "says why: " .. case[1], function()
+      local out, err = helpers.as_nobody([[
+        local ns = require "nslua"
+        local own = ns.getuid()
+        local _, e = pcall(function() ]] .. case[2] .. [[ end)
+        io.write(e.name, " ", (e.args[1]:gsub('"', "")), " ", e.why)]])
+      assert.matches("^" .. case[3], out .. err)
+    end)
+  end
+end)
+
 describe("subordinate ids", function()
   subids.it("are found by name and by number, of somebody else too", function()
     local out = as_owner([[

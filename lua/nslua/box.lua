@@ -113,7 +113,9 @@ end
 ---hostname, domainname, net="lo", boottime, monotonic (seconds), cgroup, cwd,
 ---env, keep_env, uid, gid, groups, caps, no_new_privs, rlimits, session,
 ---stdin, stdout, stderr ("null", "pipe", "tty", "inherit" or an Fd), init,
----argv, die_with_parent.
+---argv, die_with_parent. map is what ns.map takes ("root", "auto", {0, 100000,
+---65536} ...), caps what ns.capset takes ("none", "net_raw", "-sys_admin",
+---{drop="all", add="net_raw"}).
 ---What is started in the box later (b:spawn, b:run, b:read, b:call, b:enter) has
 ---its env, ids, caps and limits too. A pid namespace without "mnt" keeps the
 ---/proc of outside, where ps shows the host's processes: mnt gives it its own.

@@ -79,7 +79,10 @@ return {
   },
   {
     id = "gid-map-groups", call = "write", errno = "EPERM",
-    when = function(s, e) return (e.args[1] or ""):find("gid_map") and not has(s, "setgid") end,
+    when = function(s, e)
+      local self = s.initial_user == false and s.mapped_gids == 0 and s.setgroups == "allow"
+      return (e.args[1] or ""):find("gid_map") and (self or not has(s, "setgid"))
+    end,
     why = "An unprivileged gid_map is accepted only after setgroups is denied: " ..
       "else a user could drop a group that is there to keep him out.",
     fix = "let ns.map do it: ns.map(proc, {gid=0, setgroups=\"deny\"}) " ..
@@ -114,11 +117,14 @@ return {
   {
     id = "not-dumpable", call = "open openat write", errno = "EACCES",
     when = function(s, e)
-      return is_map(s, e) or e.args[2] == "uid_map" or e.args[2] == "gid_map"
+      return is_map(s, e) or e.args[2] == "uid_map" or e.args[2] == "gid_map" or
+        (e.args[1] or ""):find("setgroups$")
     end,
     why = "The files of a process that is not dumpable belong to root: a change " ..
-      "of uid, or an unreadable program, made it so.",
-    fix = "ns.dumpable(true) before the map is written",
+      "of uid, an unreadable program, or box:call, which hides the caller's memory " ..
+      "from the box, made it so.",
+    fix = "ns.dumpable(true) before the map is written (in box:call: others in the box " ..
+      "may then read this memory)",
     see = "prctl(2), proc(5)",
   },
   {

@@ -17,7 +17,7 @@ local CAPABILITIES = {
 local function slurp(path)
   local file = io.open(path, "r")
   if not file then return nil end
-  local text = file:read(262144)
+  local text = file:read(262144) or ""
   file:close()
   return text
 end
