@@ -419,12 +419,14 @@ static int sys_nearest(lua_State *L) {
   return 1;
 }
 
-/* nslua.sys.trace_line(text): a line of trace from a library's call */
+/* nslua.sys.trace_line([text]) -> boolean: is there a trace? A line of it from
+   a library's call. */
 static int sys_trace_line(lua_State *L) {
-  const char *line = luaL_checkstring(L, 1);
-  if (lib_tracing())
+  const char *line = luaL_optstring(L, 1, NULL);
+  if (lib_tracing() && line != NULL)
     lib_trace_text(L, line);
-  return 0;
+  lua_pushboolean(L, lib_tracing());
+  return 1;
 }
 
 static const luaL_Reg funcs[] = {

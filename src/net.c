@@ -148,6 +148,19 @@ static int keep_refusal(struct sockaddr_nl *from, struct nlmsgerr *err,
   return NL_STOP;
 }
 
+static int keep_ack(struct nl_msg *msg, void *arg) {
+  (void)msg;
+  ((net_Socket *)arg)->acknowledged = true;
+  return NL_STOP;
+}
+
+int net_wait(net_Socket *s) {
+  int result = 0;
+  while (!s->acknowledged && result >= 0)
+    result = nl_recvmsgs_default(s->sock);
+  return result;
+}
+
 /* net.socket(fd) -> Socket over a copy of a netlink descriptor */
 static int net_socket(lua_State *L) {
   struct sockaddr_nl any = {.nl_family = AF_NETLINK};
@@ -175,6 +188,7 @@ static int net_socket(lua_State *L) {
   nl_socket_disable_seq_check(s->sock); /* only the last of many answers */
   nl_socket_set_msg_buf_size(s->sock, 32768);
   nl_socket_modify_err_cb(s->sock, NL_CB_CUSTOM, keep_refusal, s);
+  nl_socket_modify_cb(s->sock, NL_CB_ACK, NL_CB_CUSTOM, keep_ack, s);
   return 1;
 }
 
@@ -205,6 +219,7 @@ static int errno_of(int result) {
 
 void net_begin(net_Socket *s) {
   s->error_number = 0;
+  s->acknowledged = false;
   s->text[0] = '\0';
 }
 
@@ -282,7 +297,7 @@ int net_send(lua_State *L, net_Socket *s, int built, struct nl_msg *msg) {
     result = nl_send_auto(s->sock, msg);
     nlmsg_free(msg);
     if (result >= 0)
-      result = nl_wait_for_ack(s->sock);
+      result = net_wait(s);
   }
   if (result < 0)
     return net_refused(L, s, result);

@@ -11,10 +11,23 @@ local link = { methods = { Proc = {} } }
 ---@class nslua.Link
 local Link = {}
 
-local places = rtnl.places
+local places = rtnl.places -- link -> { target=, inode=, stale= }
+
+local fetch
+
+-- A link that was changed is looked at when somebody asks.
+local function field(self, key)
+  if Link[key] then return Link[key] end
+  local place = places[self]
+  if place and place.stale then return rawget(fetch(self), key) end
+end
 
 local metatable = {
-  __name = "nslua.Link", __index = Link,
+  __name = "nslua.Link", __index = field,
+  __pairs = function(self)
+    if places[self].stale then fetch(self) end
+    return next, self
+  end,
   __tostring = function(self) return require("nslua.linktext").link(self) end,
   __eq = function(a, b)
     local p, q = places[a], places[b]
@@ -36,8 +49,8 @@ local function inode_of(target)
   return inode
 end
 
-local function make(row, place)
-  places[row] = place
+local function make(row, target, inode, stale)
+  places[row] = { target = target, inode = inode, stale = stale }
   return setmetatable(row, metatable)
 end
 
@@ -55,8 +68,19 @@ local function request(self, method, ...) return rtnl.request(target_of(self), m
 
 -- Takes down anew what the kernel has of it.
 local function reload(self, row)
-  for key in pairs(self) do self[key] = nil end
+  for key in next, self do self[key] = nil end
   for key, value in pairs(row) do self[key] = value end
+  places[self].stale = nil
+  return self
+end
+
+function fetch(self) return reload(self, request(self, "link", rawget(self, "index"))) end
+
+-- It was changed: only what surely holds is kept.
+local function outdate(self, name)
+  local kept = { index = self.index, name = name or rawget(self, "name"), kind = rawget(self, "kind") }
+  reload(self, kept)
+  places[self].stale = true
   return self
 end
 
@@ -74,8 +98,8 @@ end
 ---@return nslua.List
 function link.list(opts)
   opts = rtnl.check_keys("ns.link.list", opts or {}, "ns kind")
-  local place = { target = rtnl.lasting(opts.ns), inode = inode_of(opts.ns) }
-  local rows, by_index, chosen = rtnl.request(opts.ns, "links"), {}, {}
+  local target, by_index, chosen = rtnl.lasting(opts.ns), {}, {}
+  local rows, inode = rtnl.with(target, function(ask, inode) return ask "links", inode end)
   for _, row in ipairs(rows) do by_index[row.index] = row end
   for _, row in ipairs(rows) do
     row.master = row.master_index and by_index[row.master_index] and by_index[row.master_index].name
@@ -84,7 +108,7 @@ function link.list(opts)
   end
   table.sort(rows, function(a, b) return a.index < b.index end)
   for _, row in ipairs(rows) do
-    if opts.kind == nil or row.kind == opts.kind then chosen[#chosen + 1] = make(row, place) end
+    if opts.kind == nil or row.kind == opts.kind then chosen[#chosen + 1] = make(row, target, inode) end
   end
   return list.make(chosen, "links", { "name", "kind", "state", "mac", "mtu" },
     { format = tostring, nothing = "no link" })
@@ -103,8 +127,8 @@ end
 function link.get(name, opts)
   opts = rtnl.check_keys("ns.link.get", opts or {}, "ns")
   if math.type(name) ~= "integer" then rtnl.check_name(name, "ns.link.get") end
-  local row = rtnl.request(opts.ns, "link", name)
-  return make(row, { target = rtnl.lasting(opts.ns), inode = inode_of(opts.ns) })
+  local target = rtnl.lasting(opts.ns)
+  return rtnl.with(target, function(ask, inode) return make(ask("link", name), target, inode) end)
 end
 
 
@@ -147,24 +171,13 @@ local function settings(opts, target, what)
   return set
 end
 
-local function add_addresses(self, addresses, what)
+-- What a new link is given once it is there.
+local function finish(ask, index, addresses, up)
+  if up then ask("change_link", index, { up = true }) end
   if type(addresses) == "string" then addresses = { addresses } end
   for _, address in ipairs(addresses or {}) do
-    self:add_address(rtnl.check_address(address, what))
+    ask("add_address", { index = index, address = rtnl.check_address(address, "address") })
   end
-end
-
--- What a new link is given after it is there; else it goes again.
-local function finish(made, opts, peer, peer_opts)
-  local ok, err = pcall(function()
-    if peer and peer_opts.up then peer:up() end
-    add_addresses(made, opts.address, "address")
-    if peer then add_addresses(peer, peer_opts.address, "peer.address") end
-    return made:refresh()
-  end)
-  if ok then return end
-  pcall(Link.delete, made)
-  error(err, 0)
 end
 
 -- A name like the kernel's own choice, when none was given.
@@ -181,6 +194,39 @@ local function names_in(target)
   return names
 end
 
+local function name_both(set, other, target, kind)
+  if set.name and (not other or other.name) then return end
+  local taken = names_in(target)
+  set.name = set.name or free_name(kind, taken)
+  if other then other.name = other.name or free_name(kind, taken) end
+end
+
+-- The far end of a veth, where it is.
+local function finish_peer(near, index, peer, other, target, inode)
+  local function act(ask, there)
+    index = index or ask("link", other.name).index
+    finish(ask, index, peer.address, peer.up)
+    return make({ index = index, name = other.name, kind = "veth" },
+      peer.ns == nil and target or peer.ns, there, true)
+  end
+  if peer.ns == nil then return act(near, inode) end
+  return rtnl.with(peer.ns, act)
+end
+
+-- All of it, or nothing: what was made goes again when a later step fails.
+local function create(ask, inode, opts, set, other, peer, target)
+  local _, index, peer_index = ask("add_link", opts.kind, set, other)
+  index = index or ask("link", set.name).index
+  local far
+  local ok, err = pcall(function()
+    finish(ask, index, opts.address)
+    if other then far = finish_peer(ask, peer_index, peer, other, target, inode) end
+  end)
+  if ok then return make({ index = index, name = set.name, kind = opts.kind }, target, inode, true), far end
+  pcall(ask, "delete_link", index)
+  error(err, 0)
+end
+
 local function read_peer(opts)
   local peer = opts.peer
   if opts.kind ~= "veth" then
@@ -188,7 +234,11 @@ local function read_peer(opts)
     return nil
   end
   if type(peer) == "string" then peer = { name = peer } end
-  return rtnl.check_keys("peer", peer or {}, "ns address name mtu mac up txqlen")
+  local copy = {}
+  for key, value in pairs(rtnl.check_keys("peer", peer or {}, "ns address name mtu mac up txqlen")) do
+    copy[key] = value
+  end
+  return copy
 end
 
 -- The settings of both ends, and the handle that the message names.
@@ -231,23 +281,17 @@ function link.add(opts)
   end
   local target, peer = rtnl.lasting(opts.ns), read_peer(opts)
   local set, other = compile(opts, peer, target)
-  local taken = not (set.name and (not other or other.name)) and names_in(target) or {}
-  set.name = set.name or free_name(opts.kind, taken)
-  local place, peer_place = { target = target, inode = inode_of(target) }, nil
+  name_both(set, other, target, opts.kind)
   local net, ours
-  if other then
-    other.name = other.name or free_name(opts.kind, taken)
-    local there = rtnl.lasting(peer.ns)
-    net, ours = rtnl.net(there, "peer.ns")
-    other.net_fd = net and sys.fd_number(net)
-    peer_place = net and { target = there, inode = net.inode } or place
+  if other and peer.ns ~= nil then
+    peer.ns = rtnl.lasting(peer.ns)
+    net, ours = rtnl.net(peer.ns, "peer.ns")
+    other.net_fd = sys.fd_number(net)
   end
   local _ <close> = ours and net or nil
-  rtnl.request(target, "add_link", opts.kind, set, other)
-  local made = make(rtnl.request(target, "link", set.name), place)
-  local far = other and make(rtnl.request(peer_place.target, "link", other.name), peer_place)
-  finish(made, opts, far, peer)
-  return made, far and far:refresh()
+  return rtnl.with(target, function(ask, inode)
+    return create(ask, inode, opts, set, other, peer, target)
+  end)
 end
 
 
@@ -259,9 +303,7 @@ end
 ---
 ---Raises: ENODEV (the link is gone).
 ---@return nslua.Link self
-function Link:refresh()
-  return reload(self, request(self, "link", self.index))
-end
+function Link:refresh() return fetch(self) end
 
 
 ---Changes a link, all in one request: name, mtu, mac, up, txqlen, master (a
@@ -278,7 +320,7 @@ function Link:set(opts)
   rtnl.check_keys("set", opts, SETTABLE)
   local set = settings(opts, target_of(self), "set")
   request(self, "change_link", self.index, set)
-  return self:refresh()
+  return outdate(self, set.name)
 end
 
 
@@ -330,7 +372,7 @@ function Link:move(target, name)
   local net, ours = rtnl.net(there, "move")
   local _ <close> = ours and net or nil
   request(self, "change_link", self.index, { net_fd = sys.fd_number(net), name = name })
-  places[self] = { target = there, inode = net.inode }
+  places[self] = { target = there, inode = net.inode, stale = true }
   return reload(self, rtnl.request(there, "link", name or self.name))
 end
 

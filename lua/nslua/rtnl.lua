@@ -141,24 +141,22 @@ local function words(...)
   return table.concat(parts, ", ")
 end
 
--- What came back: the value, or the error object. What the kernel said of it
--- comes along in front.
-local function judge(call, args, value, errno, text)
-  if value then
-    sys.trace_line(("%s(%s) = 0"):format(call, args))
-    return value
-  end
+-- A refusal as the error object; what the kernel said of it comes in front.
+local function refuse(call, args, errno, text)
   local err = sys.error(errno, call, args, text and sys.clean(text) .. ": ")
   sys.trace_line(("%s(%s) = -1 %s"):format(call, args, err.name))
   err.see = "rtnetlink(7)"
   error(err, 0)
 end
 
--- A wrong field is a plain error, at the line of who gave it.
+-- A wrong field is a plain error, at the line of who gave it. The words of a
+-- call are put together only when somebody will read them.
 local function ask(socket, method, ...)
-  local results = table.pack(pcall(socket[method], socket, ...))
-  if not results[1] then sys.raise((tostring(results[2]):gsub("^.-: ", "", 1))) end
-  return judge(CALLS[method], words(...), table.unpack(results, 2, 4))
+  local ok, value, errno, text = pcall(socket[method], socket, ...)
+  if not ok then sys.raise((tostring(value):gsub("^.-: ", "", 1))) end
+  if not value then refuse(CALLS[method], words(...), errno, text) end
+  if sys.trace_line() then sys.trace_line(("%s(%s) = 0"):format(CALLS[method], words(...))) end
+  return value, errno, text -- after success: more values
 end
 
 rtnl.ask = ask
@@ -172,11 +170,17 @@ function rtnl.request(target, method, ...)
 end
 
 
----Several requests over one socket: fn(ask) with ask(method, ...).
+---Several requests over one socket: fn(ask, inode, net) with ask(method, ...)
+---and the network namespace that it is in (no handle for the caller's own).
 function rtnl.with(target, fn)
-  local socket = target == nil and own_socket() or rtnl.open(target)
-  local guard <close> = target ~= nil and socket or nil
-  return fn(function(method, ...) return ask(socket, method, ...) end, guard)
+  if target == nil then
+    local socket = own_socket()
+    return fn(function(method, ...) return ask(socket, method, ...) end, own.inode)
+  end
+  local net, ours = rtnl.net(target)
+  local _ <close> = ours and net or nil
+  local socket <close> = open_socket(net)
+  return fn(function(method, ...) return ask(socket, method, ...) end, net.inode, net)
 end
 
 

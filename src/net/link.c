@@ -196,8 +196,24 @@ static struct rtnl_link *new_link(const char *kind) {
   return link;
 }
 
-/* socket:add_link(kind, options [, peer's options]) -> true | nil, errno, text */
+/* The echo of what was made: its index, and its peer's. */
+static int keep_indexes(struct nl_msg *msg, void *arg) {
+  int *indexes = arg;
+  struct nlmsghdr *head = nlmsg_hdr(msg);
+  if (head->nlmsg_type != RTM_NEWLINK)
+    return NL_OK;
+  const struct ifinfomsg *info = nlmsg_data(head);
+  struct nlattr *peer = nlmsg_find_attr(head, sizeof *info, IFLA_LINK);
+  indexes[0] = info->ifi_index;
+  indexes[1] = peer != NULL ? (int)nla_get_u32(peer) : 0;
+  return NL_OK;
+}
+
+/* socket:add_link(kind, options [, peer's options])
+   -> true [, index, peer's index] | nil, errno, text
+   A kernel before 6.2 does not say what it made. */
 static int link_add(lua_State *L) {
+  int indexes[2] = {0, 0};
   struct nl_msg *msg = NULL;
   lua_Integer n;
   net_Socket *s = net_check(L);
@@ -214,9 +230,17 @@ static int link_add(lua_State *L) {
     void **held = net_box(L, net_release_object);
     apply(L, 4, net_got(L, held, rtnl_link_veth_get_peer(link)));
   }
-  int built =
-    rtnl_link_build_add_request(link, NLM_F_CREATE | NLM_F_EXCL, &msg);
-  return net_send(L, s, built, msg);
+  int built = rtnl_link_build_add_request(
+    link, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO, &msg);
+  nl_socket_modify_cb(s->sock, NL_CB_VALID, NL_CB_CUSTOM, keep_indexes,
+                      indexes);
+  int results = net_send(L, s, built, msg);
+  nl_socket_modify_cb(s->sock, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+  if (results != 1 || indexes[0] == 0)
+    return results;
+  lua_pushinteger(L, indexes[0]);
+  lua_pushinteger(L, indexes[1]);
+  return 3;
 }
 
 /* socket:change_link(index, options) -> true | nil, errno, text */

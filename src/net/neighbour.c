@@ -93,7 +93,7 @@ static int neighbour_add(lua_State *L) {
   if (result == 0)
     result = nl_sendto(s->sock, batch->bytes, batch->length);
   if (result >= 0)
-    result = nl_wait_for_ack(s->sock);
+    result = net_wait(s);
   if (result < 0)
     return net_refused(L, s, result);
   lua_pushboolean(L, 1);

@@ -20,7 +20,8 @@
 
 typedef struct net_Socket {
   struct nl_sock *sock;
-  int error_number; /* of the last refusal */
+  bool acknowledged; /* the last request */
+  int error_number;  /* of its refusal */
   char text[160];   /* what the kernel said of it, "" mostly */
 } net_Socket;
 
@@ -38,6 +39,8 @@ void *net_got(lua_State *L, void **box, void *object);
 /* Sends what was built (`built` is libnl's result) and waits for the answer:
    true | nil, errno, text. */
 int net_send(lua_State *L, net_Socket *s, int built, struct nl_msg *msg);
+/* Waits for the acknowledgement, whatever comes before it. */
+int net_wait(net_Socket *s);
 /* nil, errno, text for a result of libnl that is not 0. */
 int net_refused(lua_State *L, net_Socket *s, int result);
 /* Forgets the refusal before. */
