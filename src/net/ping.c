@@ -45,11 +45,11 @@ typedef struct Target {
 
 typedef struct Run {
   int epoll;
-  unsigned targets, rounds, round, next, answered;
+  unsigned targets, rounds, round, next, settled;
   int64_t interval, timeout, start, last; /* milliseconds */
   uint64_t cookie;
   Target *list;
-  char *seen; /* for each target and round: its reply is here */
+  char *seen; /* for each target and round: its reply is here, or none will */
 } Run;
 
 static int64_t nanoseconds(clockid_t clock) {
@@ -84,8 +84,11 @@ static void send_echo(Run *run, unsigned index) {
   if (sendto(t->fd, &p, sizeof p, MSG_DONTWAIT | MSG_NOSIGNAL,
              (struct sockaddr *)&t->to,
              t->v6 ? sizeof(struct sockaddr_in6)
-                   : sizeof(struct sockaddr_in)) == -1)
+                   : sizeof(struct sockaddr_in)) == -1) {
     t->error_number = errno;
+    run->seen[(size_t)index * run->rounds + run->round] = 1;
+    run->settled++;
+  }
 }
 
 /* When the kernel had it. */
@@ -122,7 +125,7 @@ static void take_reply(Run *run, const Packet *p, int64_t when) {
     return;
   int64_t took = when > e->sent ? when - e->sent : 0;
   *seen = 1;
-  run->answered++;
+  run->settled++;
   if (t->received++ == 0 || took < t->least)
     t->least = took;
   if (took > t->most)
@@ -168,7 +171,7 @@ static void send_some(Run *run) {
 }
 
 static bool is_over(const Run *run) {
-  return run->answered == run->targets * run->rounds ||
+  return run->settled == run->targets * run->rounds ||
          (run->round == run->rounds && now() - run->last >= run->timeout);
 }
 
