@@ -231,6 +231,26 @@ act.trace = function()
   assert(lines > 0)
 end
 
+-- -- networks --------------------------------------------------------------------
+
+act["link.list"] = function() is("lo", ns.link.list()[1].name) end
+act["address.list"] = function() assert(ns.address.list()) end
+act["route.list"] = function() assert(ns.route.list()) end
+act["link.add"] = function()
+  ns.link.add { kind = "veth", name = "specp0", peer = { name = "specp1" } }
+  is("specp1", ns.link.get "specp1".name)
+  ns.link.get "specp0":delete()
+end
+act["link up"] = function() ns.link.get "lo":up() end
+act.lab = function()
+  local lab <close> = ns.lab { a = { "10.0.0.1/24" }, b = { "10.0.0.2/24" }, link = { "a", "b" } }
+  assert(lab:pingall().ok)
+end
+act["box ping"] = function()
+  local box <close> = ns.box { net = "lo" }
+  assert(box:ping "127.0.0.1".ok and #box:links() == 1 and #box:addresses() > 0 and box:routes())
+end
+
 -- -- composites ------------------------------------------------------------------
 
 local WORDS = { "uts", "ipc", "net", "cgroup", "time", "mnt", "pid", "user" }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "embed.h"
@@ -140,6 +141,12 @@ static void push_home(lua_State *L) {
   const char *file = exe;
   ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
   exe[n > 0 ? n : 0] = '\0';
+  if (n <= 0) { /* no /proc: as it was started, when that is a whole path */
+    unsigned long address = getauxval(AT_EXECFN);
+    const char *started;
+    memcpy(&started, &address, sizeof started);
+    file = started != NULL && *started == '/' ? started : exe;
+  }
   if (dladdr((void *)embedded_files, &info) != 0 &&
       strstr(info.dli_fname, ".so") != NULL)
     file = info.dli_fname;

@@ -25,8 +25,9 @@ end
 
 -- After chroot, pivot_root or setns("mnt") our own program is out of sight.
 local function root_changed()
-  local exe = ns.try and ns.try(ns.readlink, "/proc/self/exe")
-  return not exe or not ns.access(exe, "r")
+  local seen, exe = pcall(ns.readlink, "/proc/self/exe")
+  if not seen then return ns.access "/proc/self" end -- no /proc tells nothing
+  return not ns.access(exe, "r")
 end
 
 local function explain(name, tried)
