@@ -177,16 +177,16 @@ end)
 
 describe("the words of completion", function()
   it("are those that the functions take", function()
-    helpers.in_child(function()
-      for _, item in ipairs(words.type) do assert.is_true(pcall(ns.of, nil, item.text) or item.text == "time") end
-      for _, item in ipairs(words.signal) do assert.is_true(pcall(ns.kill, ns.fork(function() end), item.text), item.text) end
-    end)
-    for _, set in ipairs { { "mount_flags", ns.mount, "none", "/no/such", "none" }, { "umount_flags", ns.umount, "/no/such" } } do
+    for _, item in ipairs(words.type) do
+      assert.is_true(pcall(ns.of, nil, item.text) or not ns.access("/proc/self/ns/" .. item.text), item.text)
+    end
+    for _, set in ipairs { { "mount_flags", ns.mount, "none", "/no/such", "none" }, { "umount_flags", ns.umount, "/no/such" },
+      { "signal", ns.kill, 4194303 } } do
       for _, item in ipairs(words[set[1]]) do
         local args = table.pack(table.unpack(set, 3))
         args[args.n + 1] = item.text
         local _, err = pcall(set[2], table.unpack(args))
-        assert.is_nil(tostring(err):find "unknown", item.text)
+        assert.not_equal("string", type(err), item.text) -- the kernel was asked
       end
     end
   end)

@@ -103,16 +103,17 @@ describe("a command of the prompt", function()
   end)
 
   it(":diff shows what changed, in the kernel", function()
-    local uts, name, mount, none = helpers.in_child(function()
+    local uts, name, mount, none, box = helpers.in_child(function()
       local _, feed = start()
       if ns.geteuid() ~= 0 then ns.unshare "user" ns.map(nil, "root") end
       local uts = feed ":diff ns.unshare('uts', 'mnt')"
       local name = feed ":diff ns.sethostname 'diffed'"
       ns.mount(nil, "/", nil, "rprivate")
-      return uts, name, (feed ":diff ns.mount('none', '/tmp', 'tmpfs')"), (feed ":diff 1")
+      return uts, name, (feed ":diff ns.mount('none', '/tmp', 'tmpfs')"), (feed ":diff 1"),
+        (feed ":diff b = ns.box { 'ipc' }")
     end)
-    assert.matches("this process\n  ~ mnt mnt:.* → mnt:.*\n  ~ uts uts:%[%d+%] → uts:%[%d+%]\n", uts)
-    assert.matches("namespaces\n  %+ ", uts)
+    assert.matches("this process\n  ~ mnt mnt:.* → mnt:.*\n  ~ uts uts:%[%d+%] → uts:%[%d+%]$", uts)
+    assert.matches("^namespaces\n  %+ ipc:.*\nchildren\n  %+ process %d+", box)
     assert.matches("names\n  ~ hostname .* → diffed$", name)
     assert.matches("mounts\n  %+ /tmp.* none %(tmpfs", mount)
     assert.equal("1\nnothing changed", none)

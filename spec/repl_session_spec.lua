@@ -177,10 +177,36 @@ describe("an error of a session", function()
   end)
 
   it("that is Ctrl-C says how long it took and what lives", function()
-    local _, feed = start()
-    local text, outcome = feed "error('interrupted!', 0)"
-    assert.matches("^interrupted after %d+%.%d s$", text)
-    assert.is_true(outcome.interrupted)
+    local text, interrupted, after = helpers.in_child(function()
+      local _, feed = start()
+      feed "b = ns.box { 'user' }"
+      local out = helpers.nslua([[
+        local session = require "nslua.repl".new {}
+        session:feed "ns = require 'nslua'"
+        local outcome = session:feed "ns.kill(ns.getpid(), 'INT') while true do end"
+        print(outcome.text, outcome.interrupted, session:feed("1 + 1").text)
+      ]])
+      local text, outcome = feed "error('interrupted!', 0)"
+      assert(outcome.interrupted)
+      feed "b:close()"
+      return text, out
+    end)
+    assert.matches("^interrupted after %d+%.%d s; 1 box still alive$", text)
+    assert.matches("^interrupted after %d+%.%d s\ttrue\t2\n$", interrupted)
+    assert.is_nil(after)
+  end)
+end)
+
+describe("what a session does itself", function()
+  it("is not in the trace that a line asked for", function()
+    local lines = {}
+    local session, feed = start()
+    session.env.sink = function(line) lines[#lines + 1] = line end
+    feed("ns.trace(sink)", "1", "ns.gethostname()", "{ 1 }", ":time 1", "?ns.box")
+    session:complete "ns.of("
+    session:prompt()
+    feed "ns.trace(false)"
+    assert.same({ "uname() = 0" }, lines)
   end)
 end)
 

@@ -80,7 +80,6 @@ words.trace = { "EXPR", "the system calls of an expression, as strace shows them
     return fn()
   end)
   sys.set_trace(before)
-  lines[#lines] = nil -- the session looks at the clock
   session:refresh()
   if #lines == 0 then lines[1] = "(no system call of a primitive)" end
   return with_results(session, outcome, table.concat(lines, "\n"), "")
@@ -90,9 +89,9 @@ words.diff = { "EXPR", "what an expression changes: namespaces, mounts, ids, nam
   local fn, problem = compile(session, rest)
   if not fn then return problem end
   local diff = require "nslua.repl.diff"
-  local before = diff.look()
+  local before = session:styled(diff.look)
   local outcome = session:call(fn)
-  local changes = diff.compare(before, diff.look())
+  local changes = session:styled(function() return diff.compare(before, diff.look()) end)
   session:refresh()
   if #changes == 0 then changes[1] = "nothing changed" end
   outcome.changes = changes
@@ -107,10 +106,10 @@ words.save = { "FILE", "the lines that went well so far, as a script", function(
   return say(("%d %s saved to %s"):format(n, n == 1 and "line" or "lines", text.clean(path)))
 end }
 
-words.lesson = { "NAME", "a lesson, then back to here", function(_, rest)
+words.lesson = { "NAME", "a lesson, then back to here", function(session, rest)
   local lessons = require "nslua.repl.lessons"
   local name = rest:match "^%s*(.-)%s*$"
-  if name == "" then return say(lessons.overview()) end
+  if name == "" then return say(session:styled(lessons.overview)) end
   local known = lessons.names()
   for _, other in ipairs(known) do
     if other == name then return say("", { action = { kind = "lesson", name = name } }) end

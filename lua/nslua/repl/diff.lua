@@ -46,12 +46,42 @@ add("names", function()
   return { hostname = ns.try(ns.gethostname), domainname = ns.try(ns.getdomainname) }
 end)
 
+local MOST = 256 -- processes that are looked at
+
+-- This process and what came of it: other people's come and go as they like.
+local function family()
+  local pids, at = { ns.getpid() }, 1
+  while pids[at] and #pids < MOST do
+    local pid = pids[at]
+    local children = at == 1 and table.concat(sys.children(), " ")
+      or read(("/proc/%d/task/%d/children"):format(pid, pid))
+    for child in children:gmatch "%d+" do pids[#pids + 1] = math.tointeger(child) end
+    at = at + 1
+  end
+  return pids
+end
+
+local function command_of(pid)
+  return (read(("/proc/%d/cmdline"):format(pid)):gsub("%z", " "):gsub("%s+$", ""))
+end
+
+local function links_of(pid)
+  local links, folder = {}, ("/proc/%d/ns/"):format(pid)
+  for _, name in ipairs(ns.try(ns.readdir, folder) or {}) do
+    links[#links + 1] = ns.try(ns.readlink, folder .. name)
+  end
+  return links
+end
+
 add("namespaces", function()
-  local set = {}
-  local rows = ns.try(ns.list, { deep = false }) or {}
-  for _, row in ipairs(rows) do
-    set[("%s:[%d]"):format(row.type, row.ns)] = row.pid and row.pid > 0
-      and ("%s %s"):format(row.pid, row.command or "") or "kept by " .. tostring(row.kept_by)
+  local set, own, pids = {}, {}, family()
+  for _, link in ipairs(links_of(pids[1])) do own[link] = true end -- told already
+  for i = 2, #pids do
+    for _, link in ipairs(links_of(pids[i])) do
+      if not own[link] and not set[link] then
+        set[link] = ("%d %s"):format(pids[i], command_of(pids[i]))
+      end
+    end
   end
   return set
 end)
@@ -78,7 +108,7 @@ end)
 add("children", function()
   local set = {}
   for _, pid in ipairs(sys.children()) do
-    set["process " .. pid] = read(("/proc/%d/cmdline"):format(pid)):gsub("%z", " "):match "^(.-)%s*$"
+    set["process " .. pid] = command_of(pid)
   end
   return set
 end)

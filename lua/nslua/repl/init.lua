@@ -30,9 +30,18 @@ local function columns_of(self)
   return math.tointeger(columns) or DEFAULT_COLUMNS
 end
 
+-- What a session does itself is not part of anybody's trace.
+local function quietly(f, ...)
+  local trace = sys.set_trace(nil)
+  local results = table.pack(pcall(f, ...))
+  sys.set_trace(trace)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
 -- Runs f with this session's width and signs, whatever the terminal is.
 local function in_style(self, f, ...)
-  return text.within({ width = columns_of(self), utf8 = not self.ascii,
+  return quietly(text.within, { width = columns_of(self), utf8 = not self.ascii,
     color = self.color and "auto" or "never" }, f, ...)
 end
 
@@ -123,10 +132,10 @@ end
 ---@param fn function
 ---@return table outcome  ok, values or error, seconds
 function Session:call(fn, ...)
-  local began = ns.clock()
+  local began = quietly(ns.clock)
   local results = table.pack(xpcall(fn, failure.catch, ...))
-  local seconds = ns.clock() - began
-  if not results[1] then return failed(self, results[2], seconds) end
+  local seconds = quietly(ns.clock) - began
+  if not results[1] then return quietly(failed, self, results[2], seconds) end
   table.move(results, 2, results.n + 1, 1)
   results.n = results.n - 1
   return { ok = true, values = results, seconds = seconds }
@@ -155,8 +164,8 @@ local function run(self, line, code)
   if not fn then return refuse(self, problem) end
   local before = self.here
   local outcome = self:call(fn)
-  self.here = place.look()
-  outcome.notes = notes_of(self, before)
+  self:refresh()
+  outcome.notes = quietly(notes_of, self, before)
   if not outcome.ok then return outcome end
   self.good[#self.good + 1] = { line = line, code = code, silent = outcome.values.n == 0 }
   if outcome.values.n > 0 then
@@ -215,7 +224,7 @@ function Session:feed(line)
     local special = line:find "^%s*[?!]" or line:find "^%s*:%a"
     if special and line:find("\n", 1, true) then return by_lines(self, line) end
     if special then
-      return in_style(self, require("nslua.repl.commands").run, self, line)
+      return require("nslua.repl.commands").run(self, line)
     end
   end
   local outcome = evaluate(self, line)
@@ -252,11 +261,17 @@ function Session:prompt()
 end
 
 
+---Calls f(...) with the session's width and signs, and out of any trace.
+---@param f fun(...): any
+---@return any ...
+function Session:styled(f, ...) return in_style(self, f, ...) end
+
+
 ---Looks again where the process is: for a change that no line of the session
 ---made (an undone one).
 ---@return table
 function Session:refresh()
-  self.here = place.look()
+  self.here = quietly(place.look)
   return self.here
 end
 
