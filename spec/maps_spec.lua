@@ -98,6 +98,17 @@ describe("a map by word", function()
     assert.equal(100000, ns.stat("/proc/" .. other.pid).uid)
   end)
 
+  helpers.root_it("a process that is no box of ours: who joins it without a name there is its root", function()
+    helpers.in_child(function()
+      local box <close> = ns.box { "user", map = { 0, 100000, 65536 } }
+      local stranger <close> = ns.pidfd_open(box.pid)
+      assert.equal("0 0\n", (stranger:read 'echo "$(id -u) $(id -g)"'))
+      local named <close> = ns.box { "user", map = { uid = { { 0, 100000, 9 }, { 9, 0, 1 } }, gid = { 0, 0, 2 } } }
+      local other <close> = ns.pidfd_open(named.pid)
+      assert.equal("9 0\n", (other:read 'echo "$(id -u) $(id -g)"'))
+    end)
+  end)
+
   it("auto without subordinate ids says so, and what to do", function()
     local user = ns.subids()
     if #user.uid > 0 then return end -- shown by the next ones

@@ -256,4 +256,29 @@ function maps.needs_root(map)
   return has_zero(map.uid), has_zero(map.gid)
 end
 
+
+
+-- The ranges of a map file, or nil when they hold our own id.
+local function foreign(path, own)
+  local ranges = {}
+  for inside, outside, count in slurp(path):gmatch "(%d+)%s+(%d+)%s+(%d+)" do
+    local first, n = tonumber(outside), tonumber(count)
+    if own >= first and own < first + n then return nil end
+    ranges[#ranges + 1] = { tonumber(inside), first, n }
+  end
+  return ranges
+end
+
+
+---The map of a process in which the caller has no name: who joins it becomes its
+---root, as nsenter(1) does.
+---@param pid integer
+---@return { uid: integer[][]?, gid: integer[][]? } map  without the ids that have one
+function maps.joined(pid)
+  return {
+    uid = foreign(("/proc/%d/uid_map"):format(pid), ns.geteuid()),
+    gid = foreign(("/proc/%d/gid_map"):format(pid), ns.getegid()),
+  }
+end
+
 return maps

@@ -25,7 +25,7 @@ local function add_places(steps, joins_mnt, target, res)
   steps[#steps + 1] = { "fchdir", cwd }
 end
 
-local MNT = select(2, sys.nstype("mnt"))
+local MNT, USER = select(2, sys.nstype("mnt")), select(2, sys.nstype("user"))
 
 -- What a box was given holds for what joins it later, one by one, unless the
 -- call says otherwise: as `docker exec` has it. Its directory comes by itself.
@@ -57,6 +57,9 @@ local function inside(target, opts, child, res)
   if opts.die_with_parent == nil then opts.die_with_parent = true end
   local types = sys.different(target)
   if types == 0 then child.hide = nil end -- nobody in there who is not here
+  if not kept and not child.only and opts.uid == nil and types & USER ~= 0 then
+    child.map = require "nslua.maps".joined(target.pid)
+  end
   local spec = options.compile(opts, which, child, res)
   if child.only then types = types & child.only end
   local joins, steps = spec.joins or {}, {}
