@@ -22,6 +22,7 @@
 #include "report.h"
 
 #define E_PERM (-1)
+#define E_PERM (-1)
 #define E_NOENT (-2)
 #define E_ACCES (-13)
 #define E_EXIST (-17)
@@ -167,6 +168,33 @@ static long move_from_slot(const Plan *plan, const Step *step) {
   return result;
 }
 
+/* What is still wanted from the old root is named from there. */
+static long pivot_root(const char *new_root, const char *put_old) {
+  long old = RAW4(SYS_openat, AT_FDCWD, "/",
+                  O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+  if (old < 0)
+    return old;
+  long result = RAW2(SYS_pivot_root, new_root, put_old);
+  if (result == 0)
+    result = RAW1(SYS_fchdir, old);
+  RAW1(SYS_close, old);
+  return result;
+}
+
+/* In a user namespace nobody makes devices (EPERM): then it is the one at the
+   same place in the old root, where we are; none there, none here. */
+static long make_node(const char *path, long mode, long device) {
+  long result = RAW4(SYS_mknodat, AT_FDCWD, path, S_IFCHR | mode, device);
+  if (result == 0)
+    return RAW3(SYS_fchmodat, AT_FDCWD, path, mode);
+  if (result != E_PERM)
+    return result;
+  result = create_file(path, mode);
+  if (result == 0)
+    result = RAW5(SYS_mount, path + 1, path, 0, MS_BIND, 0);
+  return result == E_NOENT ? RAW3(SYS_unlinkat, AT_FDCWD, path, 0) : result;
+}
+
 static long set_rlimit(const Step *step) {
   struct {
     __u64 soft, hard;
@@ -267,7 +295,8 @@ static long file_step(const Step *step) {
   case OP_MKDIR: return make_directory(s[0], n[0]);
   case OP_MOUNT: return mount_step(step);
   case OP_MOUNT_SETATTR: return set_attributes(AT_FDCWD, s[0], n[0]);
-  case OP_PIVOT_ROOT: return RAW2(SYS_pivot_root, s[0], s[1]);
+  case OP_NODE: return make_node(s[0], n[0], n[1]);
+  case OP_PIVOT_ROOT: return pivot_root(s[0], s[1]);
   case OP_SETDOMAINNAME: return RAW2(SYS_setdomainname, s[0], length(s[0]));
   case OP_SETHOSTNAME: return RAW2(SYS_sethostname, s[0], length(s[0]));
   case OP_SYMLINK: return RAW3(SYS_symlinkat, s[0], AT_FDCWD, s[1]);

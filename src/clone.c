@@ -62,6 +62,7 @@ static const struct {
   {"mount", "mount", OP_MOUNT, "SsSwS"},
   {"mount_setattr", "mount_setattr", OP_MOUNT_SETATTR, "sd"},
   {"move_mount", "move_mount", OP_MOVE_MOUNT, "is"},
+  {"node", "mknod", OP_NODE, "sod"},
   {"open_tree", "open_tree", OP_OPEN_TREE, "sid"},
   {"pivot_root", "pivot_root", OP_PIVOT_ROOT, "ss"},
   {"prctl", "prctl", OP_PRCTL, "qd"},

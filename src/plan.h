@@ -35,7 +35,8 @@ typedef enum Op {
   OP_MOUNT_SETATTR, /* set these attributes on the whole subtree */
   OP_MOVE_MOUNT,    /* what the slot holds is mounted here */
   OP_OPEN_TREE,     /* a detached copy of a mount goes into a slot */
-  OP_PIVOT_ROOT,
+  OP_NODE,          /* a device, or the host's own bound where none is made */
+  OP_PIVOT_ROOT,    /* and the old root is the working directory */
   OP_PRCTL,
   OP_SETDOMAINNAME,
   OP_SETGROUPS,

@@ -10,7 +10,9 @@ local ns = sys.primitives
 
 local boxroot = {}
 
-local NODES = { "null", "zero", "full", "random", "urandom", "tty" }
+-- name -> major << 8 | minor, as in every Linux
+local NODES = { null = 0x103, zero = 0x105, full = 0x107, random = 0x108,
+  urandom = 0x109, tty = 0x500 }
 local LINKS = {
   { "/proc/self/fd", "/dev/fd" }, { "fd/0", "/dev/stdin" },
   { "fd/1", "/dev/stdout" }, { "fd/2", "/dev/stderr" },
@@ -86,11 +88,6 @@ local function open_sources(steps, plan)
       plan.slot_of[m] = open_source(steps, plan, m[1], words)
     end
   end
-  for _, node in ipairs(plan.dev and NODES or {}) do
-    if ns.access("/dev/" .. node) then
-      plan.slot_of[node] = open_source(steps, plan, "/dev/" .. node, {})
-    end
-  end
 end
 
 local function mount_all(steps, plan, create)
@@ -119,11 +116,8 @@ local function mount_dev(steps, plan)
   if not plan.dev then return end
   add(steps, "mkdir", "/dev", 493)
   add(steps, "mount", "tmpfs", "/dev", "tmpfs", "nosuid,strictatime", "mode=755")
-  for _, node in ipairs(NODES) do
-    if plan.slot_of[node] then
-      add(steps, "creat", "/dev/" .. node, 438)
-      add(steps, "move_mount", plan.slot_of[node], "/dev/" .. node)
-    end
+  for node, device in pairs(NODES) do
+    add(steps, "node", "/dev/" .. node, 438, device)
   end
   add(steps, "mkdir", "/dev/pts", 493)
   add(steps, "mount", "devpts", "/dev/pts", "devpts", "nosuid,noexec",
