@@ -304,14 +304,21 @@ act.methods = function()
 end
 for _, name in ipairs(LESSONS) do
   act["lesson " .. name] = function()
+    local r, w = ns.pipe()
     local child <close> = ns.fork(function()
       local null = ns.open("/dev/null", "rdwr")
-      for fd = 0, 2 do null:dup2(fd) end
+      for fd = 0, 1 do null:dup2(fd) end
+      w:dup2(2)
       ns.exec { PROGRAM, "--batch", name }
     end)
+    w:close()
+    local said = r:read "a"
     local ok, how, code = child:wait(100)
     if ok then return end
-    error(("%s %s"):format(how, code), 0)
+    local told = said:find "\n%s*why  %u" and said:find "\n%s*fix  %l"
+      or said:find("/proc is not mounted here (mount -t proc proc /proc)", 1, true)
+    told = told and "why" or "mute"
+    error(("%s %s %s"):format(how, code, told), 0)
   end
 end
 
@@ -349,7 +356,7 @@ local function try(fn)
   if ok then return "works" end
   if getmetatable(err) == sys.error_type then return err.name .. " " .. row_of(err) end
   local text = tostring(err)
-  return text:match "^%l+ %d+$" or ("? " .. sys.clean(text):gsub("[\t\n]", " "))
+  return text:match "^%l+ %d+ %l+$" or ("? " .. sys.clean(text):gsub("[\t\n]", " "))
 end
 
 -- What an act left: its mounts ended with it.

@@ -136,7 +136,7 @@ local function judge(place, results, wrong)
   end
   for name, result in pairs(results) do
     local fine = result == "works" or result:find "^E%u+ [%l-]+$"
-    if name:find "^lesson " then fine = result == (LESSONS[place] or "exit 77") end
+    if name:find "^lesson " then fine = result == (LESSONS[place] or "exit 77 why") end
     if not known[name] and not fine then wrong[#wrong + 1] = name .. ": " .. result end
   end
 end
