@@ -3,6 +3,7 @@
 -- ends and where each entry of a table constructor stands, so that the code
 -- on the screen is the code that runs and a mistake is told with its line.
 
+local lexer = require "nslua.lexer"
 local sys = require "nslua.sys"
 
 local source = {}
@@ -10,52 +11,19 @@ local source = {}
 
 -- -- words ------------------------------------------------------------------
 
--- A string, a comment, a word, or one character: returns its kind and end.
-local function scan(text, at)
-  if text:find("^%-%-", at) then
-    local level = text:match("^%-%-%[(=*)%[", at)
-    local close = level and "]" .. level .. "]" or "\n"
-    local _, stop = text:find(close, at + 2, true)
-    if not level then stop = stop and stop - 1 end
-    return "comment", stop or #text
-  end
-  local level = text:match("^%[(=*)%[", at)
-  if level then
-    local _, stop = text:find("]" .. level .. "]", at, true)
-    return "string", stop or #text
-  end
-  local quote = text:match("^[\"']", at)
-  if quote then
-    local stop = at + 1
-    while stop < #text and text:sub(stop, stop) ~= quote do
-      stop = stop + (text:sub(stop, stop) == "\\" and 2 or 1)
-    end
-    return "string", stop
-  end
-  local _, stop = text:find("^[%w_]+", at)
-  if stop then return "word", stop end
-  return "sign", at
-end
-
+local WORDS = { name = true, keyword = true, number = true }
 
 ---The words, strings and signs of a chunk, each with its place and line.
 ---@param text string
 ---@return { kind: string, text: string, at: integer, stop: integer, line: integer }[]
 function source.tokens(text)
-  local tokens, line, at = {}, 1, 1
-  if text:find "^#" then at = text:find("\n", 1, true) or #text + 1 end
-  while true do
-    local start = text:find("%S", at)
-    if not start then return tokens end
-    line = line + select(2, text:sub(at, start - 1):gsub("\n", ""))
-    local kind, stop = scan(text, start)
-    local piece = text:sub(start, stop)
-    if kind ~= "comment" then
-      tokens[#tokens + 1] = { kind = kind, text = piece, at = start, stop = stop, line = line }
-    end
-    line = line + select(2, piece:gsub("\n", ""))
-    at = stop + 1
+  local tokens = {}
+  local code = text:gsub("^#[^\n]*", function(first) return (" "):rep(#first) end)
+  for _, token in ipairs(lexer.tokens(code)) do
+    if WORDS[token.kind] then token.kind = "word" end
+    if token.kind ~= "comment" then tokens[#tokens + 1] = token end
   end
+  return tokens
 end
 
 

@@ -15,7 +15,8 @@ end
 -- the last piece is the result of a call.
 ---@param tokens table[]
 ---@param i integer  the last word that belongs to it
----@return table? chain  names, separators (before each but the first), called
+---@return table? chain  names, separators (before each but the first), called;
+---   base: the chain in front, when that is no name
 function context.chain(tokens, i)
   local names, separators = {}, {}
   local token = tokens[i]
@@ -40,13 +41,16 @@ function context.chain(tokens, i)
     if not (is(before, ".") or is(before, ":")) then return { names = names, separators = separators } end
     table.insert(separators, 1, before.text)
     i = i - 2
-    if tokens[i] and tokens[i].kind ~= "name" then return nil end
+    if tokens[i] and tokens[i].kind ~= "name" then
+      local base = context.chain(tokens, i)
+      return base and { names = names, separators = separators, base = base }
+    end
   end
   return nil
 end
 
--- The bracket that the end of the text stands in: its word, and the number of
--- the argument or item.
+-- The bracket that the end of the text stands in, with the number of the
+-- argument or item, and the bracket around that one.
 local function innermost(tokens)
   local stack = {}
   for i, token in ipairs(tokens) do
@@ -62,13 +66,18 @@ local function innermost(tokens)
       end
     end
   end
-  return stack[#stack]
+  return stack[#stack], stack[#stack - 1]
 end
 
--- The call that the bracket at word i belongs to, for "f(", "f{" and "f({".
-local function call_of(tokens, i)
-  if is(tokens[i], "{") and is(tokens[i - 1], "(") then return context.chain(tokens, i - 2) end
-  return context.chain(tokens, i - 1)
+-- Whose table or arguments these are: "f(", "f{", "f({", "f(x, {", "key = {".
+local function owner_of(tokens, frame, outer)
+  local before = tokens[frame.open - 1]
+  if not is(tokens[frame.open], "{") then return context.chain(tokens, frame.open - 1) end
+  if is(before, "=") then return context.chain(tokens, frame.open - 2) end
+  if outer and is(tokens[outer.open], "(") and (is(before, "(") or is(before, ",")) then
+    return context.chain(tokens, outer.open - 1)
+  end
+  return context.chain(tokens, frame.open - 1)
 end
 
 ---What the end of a text stands in.
@@ -83,9 +92,9 @@ function context.call(tokens)
       return { call = context.chain(tokens, #tokens - 1), argument = 1 }
     end
   end
-  local frame = innermost(tokens)
+  local frame, outer = innermost(tokens)
   if not frame then return {} end
-  local found = { call = call_of(tokens, frame.open), argument = frame.argument }
+  local found = { call = owner_of(tokens, frame, outer), argument = frame.argument }
   if is(tokens[frame.open], "{") then
     found.in_table = true
     local key = (frame.comma or frame.open) + 1

@@ -62,21 +62,39 @@ local function lookup(session, name)
   return v
 end
 
+-- "Proc" for a handle, "List" for a list of ours.
+local function class_of(v)
+  local handle = help.handle_name(v)
+  if handle or type(v) ~= "table" then return handle end
+  local mt = getmetatable(v)
+  local name = type(mt) == "table" and rawget(mt, "__name")
+  return type(name) == "string" and name:match "^nslua%.(%u%w*)$" or nil
+end
+
+local resolve
+
 -- The class of what a call gives, as its annotation says: "Proc".
 local function class_of_call(session, chain)
-  local name = chain.names[#chain.names]
-  local v = lookup(session, chain.names[1])
-  local full = #chain.names == 1 and name or (rawequal(v, ns) and "ns." or "")
-    .. table.concat(chain.names, ".", rawequal(v, ns) and 2 or 1)
-  if chain.separators[#chain.separators] == ":" then full = "box:" .. name end
+  local names, count = chain.names, #chain.names
+  local full = table.concat(names, ".")
+  if chain.base and count > 1 then return nil end
+  if chain.separators[#chain.separators] == ":" then
+    local base = chain.base or { names = table.move(names, 1, count - 1, 1, {}) }
+    local v, class = resolve(session, base)
+    full = (class or class_of(v) or "box") .. ":" .. names[count]
+  elseif rawequal(lookup(session, names[1]), ns) then
+    full = "ns." .. table.concat(names, ".", 2)
+  end
   local record = annotations.of(full)
   local result = record and record.returns[1]
   return result and (result.type .. (result.text or "")):match "nslua%.(%u%w*)"
 end
 
 -- Where a chain of names leads: a value, or the class of one.
-local function resolve(session, chain)
+function resolve(session, chain)
   if chain.string then return "" end
+  if chain.base then return nil end
+  if not chain.names[1] and not chain.called then return nil end
   if chain.called then return nil, class_of_call(session, chain.called) end
   local v = lookup(session, chain.names[1])
   for i = 2, #chain.names do
@@ -92,10 +110,7 @@ end
 
 function members.fields(found, session, chain, separator)
   local v, class, prefix = resolve(session, chain)
-  class = class or help.handle_name(v)
-  local mt = v ~= nil and getmetatable(v)
-  local list = type(mt) == "table" and rawget(mt, "__name")
-  class = class or type(list) == "string" and type(v) == "table" and list:match "^nslua%.(%u%w*)$" or nil
+  class = class or class_of(v)
   if class then
     if separator == "." then offers.list(found, words.properties[class] or {}) end
     if separator == ":" then offers.documented(found, class .. ":") end
