@@ -133,7 +133,8 @@ end
 ---It is tried once for each process, in children. A name that this machine
 ---lacks altogether ("cgroup.memory") is false; an unknown word is an error.
 ---Source: unshare(2), user_namespaces(7)
----@param name string?  user map setgroups mnt private tmpfs overlay idmap uts ipc net lo
+---@param name string?  user map setgroups net lo veth bridge netem nftables mnt private
+---tmpfs overlay idmap uts ipc
 ---cgroup time pid fork proc uid0 subids newuidmap seccomp unmasked cgroup2 cgroup.own
 ---cgroup.CONTROLLER
 ---@return any allowed  boolean, or the list of { name, title, ok, errno, why, fix }

@@ -105,6 +105,7 @@ function link.list(opts)
     row.master = row.master_index and by_index[row.master_index] and by_index[row.master_index].name
     local peer = not row.peer_netnsid and by_index[row.peer_index]
     if peer then row.peer = peer.name end
+    if peer and not peer.is_up then table.insert(row.flags, "M-DOWN") end
   end
   table.sort(rows, function(a, b) return a.index < b.index end)
   for _, row in ipairs(rows) do

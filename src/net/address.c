@@ -45,7 +45,7 @@ static int address_list(lua_State *L) {
 
 /* {index, address = "10.0.0.1/24", peer, broadcast, label, nodad} */
 static struct rtnl_addr *read_address(lua_State *L) {
-  lua_Integer index;
+  lua_Integer index = 0;
   luaL_checktype(L, 2, LUA_TTABLE);
   struct nl_addr *local = net_address(L, 2, "address", AF_UNSPEC);
   struct nl_addr *peer = net_address(L, 2, "peer", AF_UNSPEC);

@@ -29,7 +29,7 @@ static int add_message(Batch *batch, net_Socket *s, struct nl_msg *msg,
   if (!last)
     head->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
   size_t size = NLMSG_ALIGN(head->nlmsg_len);
-  if (batch->length + size > batch->room) {
+  if (batch->bytes == NULL || batch->length + size > batch->room) {
     size_t room = batch->room * 2 + size + 4096;
     char *bytes = realloc(batch->bytes, room);
     if (bytes == NULL) {

@@ -250,13 +250,15 @@ static void prepare_socket(Run *run, int fd, bool v6) {
 
 /* [job] {fd, address, scope} */
 static void read_target(lua_State *L, Run *run, Target *t) {
-  lua_Integer fd, scope = 0;
+  lua_Integer fd = -1, scope = 0;
   int job = lua_gettop(L);
   luaL_checktype(L, job, LUA_TTABLE);
   const char *address = net_string(L, job, "address");
   net_integer(L, job, "scope", &scope);
-  if (address == NULL || !net_integer(L, job, "fd", &fd))
+  if (address == NULL || !net_integer(L, job, "fd", &fd)) {
     luaL_error(L, "an echo wants a socket and an address");
+    return;
+  }
   struct sockaddr_in *v4 = (void *)&t->to;
   struct sockaddr_in6 *v6 = (void *)&t->to;
   t->fd = (int)fd;

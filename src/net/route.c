@@ -71,9 +71,9 @@ static int route_list(lua_State *L) {
   return 1;
 }
 
-static void set_type(lua_State *L, struct rtnl_route *r) {
+static void set_type(lua_State *L, struct rtnl_route *r, int fallback) {
   const char *word = net_string(L, 2, "type");
-  int type = word != NULL ? nl_str2rtntype(word) : RTN_UNICAST;
+  int type = word != NULL ? nl_str2rtntype(word) : fallback;
   if (type < 0)
     luaL_error(L, "type: \"%s\" is no type of route", word);
   rtnl_route_set_type(r, (uint8_t)type);
@@ -96,8 +96,9 @@ static void set_nexthop(lua_State *L, struct rtnl_route *r) {
     rtnl_route_nh_set_gateway(hop, via);
 }
 
-/* {to = "10.0.0.0/24", via, index, src, metric, table, type, onlink} */
-static struct rtnl_route *read_route(lua_State *L) {
+/* {to = "10.0.0.0/24", via, index, src, metric, table, type}: what is not said of
+   one that goes matches any. */
+static struct rtnl_route *read_route(lua_State *L, bool is_new) {
   lua_Integer n;
   luaL_checktype(L, 2, LUA_TTABLE);
   struct nl_addr *to = net_address(L, 2, "to", AF_UNSPEC);
@@ -108,8 +109,8 @@ static struct rtnl_route *read_route(lua_State *L) {
   struct rtnl_route *r = net_got(L, box, rtnl_route_alloc());
   rtnl_route_set_family(r, (uint8_t)nl_addr_get_family(to));
   rtnl_route_set_dst(r, to);
-  rtnl_route_set_protocol(r, RTPROT_BOOT);
-  set_type(L, r);
+  rtnl_route_set_protocol(r, is_new ? RTPROT_BOOT : RTPROT_UNSPEC);
+  set_type(L, r, is_new ? RTN_UNICAST : RTN_UNSPEC);
   set_nexthop(L, r);
   if (src != NULL)
     rtnl_route_set_pref_src(r, src);
@@ -117,7 +118,8 @@ static struct rtnl_route *read_route(lua_State *L) {
     rtnl_route_set_priority(r, (uint32_t)n);
   if (net_integer(L, 2, "table", &n))
     rtnl_route_set_table(r, (uint32_t)n);
-  rtnl_route_set_scope(r, (uint8_t)rtnl_route_guess_scope(r));
+  rtnl_route_set_scope(r, is_new ? (uint8_t)rtnl_route_guess_scope(r)
+                                 : (uint8_t)RT_SCOPE_NOWHERE);
   return r;
 }
 
@@ -125,7 +127,7 @@ static struct rtnl_route *read_route(lua_State *L) {
 static int route_add(lua_State *L) {
   struct nl_msg *msg = NULL;
   net_Socket *s = net_check(L);
-  struct rtnl_route *r = read_route(L);
+  struct rtnl_route *r = read_route(L, true);
   int built =
     rtnl_route_build_add_request(r, NLM_F_CREATE | NLM_F_EXCL, &msg);
   return net_send(L, s, built, msg);
@@ -135,7 +137,7 @@ static int route_add(lua_State *L) {
 static int route_delete(lua_State *L) {
   struct nl_msg *msg = NULL;
   net_Socket *s = net_check(L);
-  struct rtnl_route *r = read_route(L);
+  struct rtnl_route *r = read_route(L, false);
   int built = rtnl_route_build_del_request(r, 0, &msg);
   return net_send(L, s, built, msg);
 }

@@ -40,6 +40,15 @@ local function idmap()
 end
 
 
+-- Networks come before the mounts: what the links need is a file of ours.
+local function make_link(opts)
+  if not pcall(require("nslua.rtnl").library) then
+    error(sys.error(2, "RTM_NEWLINK", "net.so"), 0)
+  end
+  require("nslua.link").add(opts)
+end
+
+
 ---The ladder. `needs` names the steps that must have worked; `call` and `args`
 ---are how a refusal is looked up; `inside` runs in the child of the new pid
 ---namespace.
@@ -52,6 +61,21 @@ probe.steps = {
   { name = "map", title = "an id map with one uid", needs = { "user" }, call = "write",
     args = { "uid_map", "0 1000 1" },
     run = function() ns.map(nil, { uid = 0, gid = 0 }) end },
+  { name = "net", title = "network namespaces", needs = { "power" }, call = "unshare",
+    args = { "CLONE_NEWNET" }, run = function() ns.unshare "net" end },
+  { name = "lo", title = "a loopback device that is up", needs = { "net" },
+    call = "ioctl", args = { "SIOCSIFFLAGS", "lo", "IFF_UP" },
+    run = function() ns.lo_up() end },
+  { name = "veth", title = "veth pairs", needs = { "net" }, call = "RTM_NEWLINK",
+    args = { "veth" }, run = function() make_link { kind = "veth", name = "probe0", peer = "probe1" } end },
+  { name = "bridge", title = "bridges", needs = { "net" }, call = "RTM_NEWLINK",
+    args = { "bridge" }, run = function() make_link { kind = "bridge", name = "probe2" } end },
+  { name = "netem", title = "delay and loss (netem)", needs = { "bridge" }, call = "RTM_NEWQDISC",
+    args = { "netem" }, run = function()
+      require("nslua.link").get("probe2"):netem { delay = 0.01 }
+    end },
+  { name = "nftables", title = "NAT and filters (nftables)", needs = { "net" }, call = "nft",
+    args = {}, run = function() require("nslua.nft").nft "add table ip probe" end },
   { name = "mnt", title = "mount namespaces", needs = { "power" }, call = "unshare",
     args = { "CLONE_NEWNS" }, run = function() ns.unshare "mnt" end },
   { name = "private", title = "private propagation", needs = { "mnt" }, call = "mount",
@@ -70,11 +94,6 @@ probe.steps = {
     args = { "CLONE_NEWUTS" }, run = function() ns.unshare "uts" end },
   { name = "ipc", title = "ipc namespaces", needs = { "power" }, call = "unshare",
     args = { "CLONE_NEWIPC" }, run = function() ns.unshare "ipc" end },
-  { name = "net", title = "network namespaces", needs = { "power" }, call = "unshare",
-    args = { "CLONE_NEWNET" }, run = function() ns.unshare "net" end },
-  { name = "lo", title = "a loopback device that is up", needs = { "net" },
-    call = "ioctl", args = { "SIOCSIFFLAGS", "lo", "IFF_UP" },
-    run = function() ns.lo_up() end },
   { name = "cgroup", title = "cgroup namespaces", needs = { "power" }, call = "unshare",
     args = { "CLONE_NEWCGROUP" }, run = function() ns.unshare "cgroup" end },
   { name = "time", title = "time namespaces", needs = { "power" }, call = "unshare",
