@@ -3,245 +3,230 @@
 -- installed and without one.
 
 local helpers = require "spec.helpers"
-local ns = require "nslua"
+local prompts = require "spec.prompts"
 
-local PATIENCE = 10 -- seconds until something must be on the screen
+local CTRL_C, CTRL_D, CTRL_Z = "\3", "\4", "\26"
 
--- One session: keys go in by type(); what it shows collects in `shown`, without
--- the sequences that move the cursor.
-local session = {}
-session.__index = session
+local function leave(t) assert.equal("true exit 0", prompts.leave(t)) end
 
-function session.start(editor, argv)
-  local master, slave = ns.pty(24, 80)
-  local self = setmetatable({ master = master, slave = slave, raw = "", shown = "", seen = 1 }, session)
-  self.modes = slave:tcgetattr()
-  local terminal = ns.readlink("/proc/self/fd/" .. slave:fileno())
-  local command = { "sh", "-c", "trap '' HUP; exec \"$@\"", "sh", "env", "-u", "LUA_INIT", "TERM=xterm",
-                    "INPUTRC=/dev/null", helpers.program }
-  table.move(argv or {}, 1, #(argv or {}), #command + 1, command)
-  if editor then table.insert(command, 8, "NSLUA_READLINELIB=" .. editor) end
-  self.child = ns.fork(function()
-    ns.setsid()
-    local tty = ns.open(terminal, "rdwr") -- becomes the controlling terminal
-    for fd = 0, 2 do tty:dup2(fd) end
-    ns.exec(command)
-  end)
-  return self
-end
+-- What holds with every kind of input: name, function(editor).
+local habits = {}
 
--- Waits until text is shown behind what was waited for before.
-function session:expect(text)
-  local deadline = os.time() + PATIENCE
-  while true do
-    local from, to = self.shown:find(text, self.seen, true)
-    if from then
-      self.seen = to + 1
-      return
-    end
-    if #ns.poll({ self.master }, 1) > 0 then
-      self.raw = self.raw .. (self.master:read(65536) or "")
-      self.shown = self.raw:gsub("\27%[[%d;?]*%a", ""):gsub("[\r\7]", "")
-    elseif os.time() > deadline or select(2, self.child:wait(0)) ~= "timeout" then
-      error(("%q is not shown after %q"):format(text, self.shown:sub(self.seen)), 2)
+local function habit(name, fn) habits[#habits + 1] = { name, fn } end
+
+habit("runs lines, prints expressions, and has ns", function(editor)
+  local t = prompts.start { editor = editor }
+  prompts.lines(t, "x = 41", "x + 1")
+  t:expect "\n42\n"
+  prompts.lines(t, "ns == require 'nslua'")
+  t:expect "\ntrue\n"
+  leave(t)
+end)
+
+habit("reads on while a chunk is incomplete", function(editor)
+  local t = prompts.start { editor = editor }
+  prompts.lines(t, "for i = 7, 8 do")
+  t:expect ">> "
+  t:type "print('i' .. i) end\r"
+  t:expect "\ni7\ni8\n"
+  leave(t)
+end)
+
+habit("shows an error and goes on", function(editor)
+  local t = prompts.start { editor = editor }
+  prompts.lines(t, "error 'wrong'")
+  t:expect "\nstdin:1: wrong\n"
+  prompts.lines(t, "x y")
+  t:expect "syntax error near 'y'\n"
+  leave(t)
+end)
+
+habit("gives a line up on Ctrl-C, at once", function(editor)
+  local t = prompts.start { editor = editor }
+  t:expect "> "
+  t:type "some rubbish"
+  t:expect "rubbish"
+  t:type(CTRL_C)
+  t:expect "\n"
+  prompts.lines(t, "print('o' .. 'n')")
+  t:expect "\non\n"
+  leave(t)
+end)
+
+habit("gives a continuation up on Ctrl-C and on Ctrl-D", function(editor)
+  local t = prompts.start { editor = editor }
+  for _, key in ipairs { CTRL_C, CTRL_D } do
+    prompts.lines(t, "print(")
+    t:expect ">> "
+    t:type(key)
+    t:expect "\n"
+    prompts.lines(t, "print('fre' .. 'sh')")
+    t:expect "\nfresh\n"
+  end
+  leave(t)
+end)
+
+habit("interrupts a chunk on Ctrl-C, however often, and goes on", function(editor)
+  local t = prompts.start { editor = editor }
+  for _, code in ipairs {
+    "while true do end",
+    "while not pcall(function() while true do end end) do if x then break end x = true end while true do end",
+    "coroutine.wrap(function() while true do end end)()",
+    "while not coroutine.resume(coroutine.create(function() coroutine.wrap(function() while true do end end)() end)) "
+      .. "do while true do end end",
+    "table.sort({ 1, 2, 3 }, function() while true do end end)",
+    "os.execute 'sleep 60' while true do end",
+    "io.read()",
+    "ns.wait(ns.fork(function() ns.poll({}, 60) end)) while true do end",
+    "setmetatable({}, { __tostring = function() while true do end end })",
+  } do
+    prompts.lines(t, "x = nil print('go' .. 'es') " .. code:gsub("^setmeta", "return setmeta"))
+    t:expect "\ngoes\n"
+    for _ = 1, 100 do
+      t:type(CTRL_C)
+      if t:shows("interrupted after %d+%.%d s[^\n]*\n", 0.1) or t:shows("> $", 0) then break end
     end
   end
-end
+  leave(t)
+end)
 
-function session:type(keys) self.master:write(keys) end
+habit("says what cannot be interrupted, and waits for its end", function(editor)
+  local t = prompts.start { editor = editor }
+  prompts.lines(t, "print('go' .. 'es') print(#string.rep('x', 100), (('a'):rep(60)):find(('a*'):rep(5) .. 'b'))")
+  t:expect "\ngoes\n"
+  t:type(CTRL_C)
+  if not t:shows("interrupted after", 0.2) then t:type(CTRL_C) end
+  t:expect "> $"
+  leave(t)
+end)
 
--- Ctrl-D: the prompt ends and leaves the terminal as it was.
-function session:leave()
-  if not self.shown:find "> $" then self:expect "> " end
-  self:type "\4"
-  assert.same({ true, "exit", 0 }, { self.child:wait(PATIENCE) })
-  assert.equal(self.modes, self.slave:tcgetattr())
-  self.master:close()
-  self.slave:close()
-end
+habit("leaves the terminal to what a chunk reads", function(editor)
+  local t = prompts.start { editor = editor }
+  prompts.lines(t, "print 'ask' answer = io.read()")
+  t:expect "\nask\n"
+  t:type "typed\r"
+  prompts.lines(t, "print(answer:upper())")
+  t:expect "\nTYPED\n"
+  leave(t)
+end)
 
-local CTRL_C = "\3"
+habit("takes bytes that are no UTF-8, and long lines", function(editor)
+  local t = prompts.start { editor = editor }
+  prompts.lines(t, "print(#'\xff\xfeb')")
+  t:expect(editor == prompts.libedit and "\n" or "\n3\n") -- which drops them
+  prompts.lines(t, "print(#'" .. ("x"):rep(3000) .. "')")
+  t:expect "\n3000\n"
+  leave(t)
+end)
 
-local function can_open(library)
-  return function()
-    local out = helpers.nslua(("print(package.loadlib('%s', '*'))"):format(library))
-    return out:match "^true" ~= nil, library .. " is not installed"
+habit("stops on Ctrl-Z and goes on with fg, the terminal in order both times", function(editor)
+  local t = prompts.start { editor = editor, shell = true }
+  prompts.lines(t, "x = 7")
+  for _, busy in ipairs { false, true } do
+    t:expect "> "
+    if busy then
+      t:type "print('go' .. 'es') while true do end\r"
+      t:expect "\ngoes\n"
+    end
+    t:type(CTRL_Z)
+    t:expect "[Ss]topped"
+    t:expect "%$ "
+    t:type "stty -a | grep -ow -e '-*icanon'\r"
+    t:expect "\nicanon\n"
+    t:expect "%$ "
+    t:type "fg\r"
+    t:expect "nslua\n"
+    if busy then
+      for _ = 1, 50 do -- the shell says so before it is so
+        t:type(CTRL_C)
+        if t:shows("interrupted after", 0.2) then break end
+      end
+    end
+    prompts.lines(t, "print('x' .. x)")
+    t:expect "\nx7\n"
   end
-end
+  t:expect "> "
+  t:type(CTRL_D)
+  t:expect "%$ "
+  t:type "exit\r"
+  assert.equal("true exit 0", t:outcome())
+  t:__close()
+end)
 
--- What holds with every kind of input.
-local habits = {
-  { "runs lines, prints expressions, and has ns", function(editor)
-    local s = session.start(editor)
-    s:expect "Lua 5.4"
-    s:expect "nslua "
-    s:expect "> "
-    s:type "x = 41\r"
-    s:expect "> "
-    s:type "x + 1\r"
-    s:expect "\n42"
-    s:expect "> "
-    s:type "ns == require 'nslua'\r"
-    s:expect "\ntrue"
-    s:leave()
-  end },
+habit("ends when its terminal goes away, and when it is told to", function(editor)
+  local t = prompts.start { editor = editor }
+  t:expect "> "
+  t.tty:close()
+  assert.is_truthy(({ ["true exit 0"] = true, ["nil exit 129"] = true })[t:outcome()])
+  t.child:close()
+  t = prompts.start { editor = editor }
+  prompts.lines(t, "b = ns.fork(function() ns.poll({}, 60) end)")
+  t:expect "> "
+  t.child:kill "TERM"
+  assert.equal("nil exit 143", t:outcome())
+  assert.equal(t.modes, t.tty:tcgetattr())
+  t:expect "1 process ended"
+  t:__close()
+end)
 
-  { "reads on while a chunk is incomplete", function(editor)
-    local s = session.start(editor)
-    s:type "for i = 7, 8 do\r"
-    s:expect ">> "
-    s:type "print('i' .. i) end\r"
-    s:expect "\ni7"
-    s:expect "\ni8"
-    s:leave()
-  end },
+habit("the child of a fork leaves the prompt to its parent", function(editor)
+  local t = prompts.start { editor = editor }
+  prompts.lines(t, "pid = ns.fork() if pid == 0 then print 'child' else print(ns.wait(pid)) end")
+  t:expect "\nchild\n"
+  t:expect "true\texit\t0"
+  leave(t)
+end)
 
-  { "shows an error and goes on", function(editor)
-    local s = session.start(editor)
-    s:expect "> "
-    s:type "error 'wrong'\r"
-    s:expect "stdin:1: wrong"
-    s:expect "> "
-    s:type "x y\r"
-    s:expect "syntax error near 'y'"
-    s:expect "> "
-    s:leave()
-  end },
-
-  { "gives a line up on Ctrl-C, at once", function(editor)
-    local s = session.start(editor)
-    s:expect "> "
-    s:type "some rubbish"
-    s:expect "rubbish"
-    s:type(CTRL_C)
-    s:expect "\n"
-    s:expect "> "
-    s:type "print('on')\r"
-    s:expect "\non"
-    s:leave()
-  end },
-
-  { "gives a continuation up on Ctrl-C", function(editor)
-    local s = session.start(editor)
-    s:expect "> "
-    s:type "print(\r"
-    s:expect ">> "
-    s:type(CTRL_C)
-    s:expect "\n"
-    s:expect "> "
-    s:type "'fre' .. 'sh'\r"
-    s:expect "\nfresh"
-    s:leave()
-  end },
-
-  { "interrupts a chunk on Ctrl-C and goes on", function(editor)
-    local s = session.start(editor)
-    s:expect "> "
-    s:type "print('go' .. 'es') while true do end\r"
-    s:expect "goes"
-    s:type(CTRL_C)
-    s:expect "interrupted!"
-    s:expect "> "
-    s:leave()
-  end },
-
-  { "leaves the terminal to what a chunk reads", function(editor)
-    local s = session.start(editor)
-    s:expect "> "
-    s:type "print 'ask' answer = io.read()\r"
-    s:expect "\nask"
-    s:type "typed\r"
-    s:expect "> "
-    s:type "answer:upper()\r"
-    s:expect "\nTYPED"
-    s:leave()
-  end },
-
-  { "takes bytes that are no UTF-8, and long lines", function(editor)
-    local s = session.start(editor)
-    s:expect "> "
-    s:type "#'\xff\xfeb'\r"
-    s:expect(editor == "libedit.so.2" and "\n" or "\n3") -- which drops them
-    s:expect "> "
-    s:type("#'" .. ("x"):rep(3000) .. "'\r")
-    s:expect "\n3000"
-    s:leave()
-  end },
-
-  { "ends when its terminal goes away", function(editor)
-    local s = session.start(editor)
-    s:expect "> "
-    s.master:close()
-    assert.same({ true, "exit", 0 }, { s.child:wait(PATIENCE) })
-    s.slave:close()
-  end },
-
-  { "the child of a fork leaves the prompt to its parent", function(editor)
-    local s = session.start(editor)
-    s:expect "> "
-    s:type "pid = ns.fork() if pid == 0 then print 'child' else print(ns.wait(pid)) end\r"
-    s:expect "\nchild"
-    s:expect "\ntrue\texit\t0"
-    s:expect "> "
-    s:leave()
-  end },
-}
+habit("works on a terminal that can do nothing, and on one without a size", function(editor)
+  for _, size in ipairs { 80, 0, 12 } do
+    local t = prompts.start { editor = editor, env = { TERM = size == 80 and "dumb" or "xterm" } }
+    t.tty:winsize(size > 0 and 24 or 0, size)
+    prompts.lines(t, "x = 41")
+    t:expect "> "
+    t:type "print(x + 1)\r"
+    t:expect "\n42\n"
+    t:expect "> "
+    t:type(CTRL_D)
+    assert.equal("true exit 0", t:outcome())
+    if size == 80 then assert.is_nil(t.raw:find("\27", 1, true)) end
+    t:__close()
+  end
+end)
 
 local function behaves(editor, one)
-  for _, habit in ipairs(habits) do
-    one(habit[1], function() habit[2](editor) end)
+  for _, one_habit in ipairs(habits) do
+    one(one_habit[1], function() one_habit[2](editor) end)
   end
 end
 
 describe("the prompt without a line editor", function()
+  teardown(prompts.clean)
   behaves("", it)
 
   it("says so when the one that was asked for is not there", function()
-    local s = session.start "libnosuch.so.1"
-    s:expect "NSLUA_READLINELIB"
-    s:expect "> "
-    s:leave()
+    local t = prompts.start { editor = "libnosuch.so.1" }
+    assert.is_true(t:shows("> $", 10))
+    assert.is_truthy(t.shown:find("NSLUA_READLINELIB: no such line editor; plain input\n", 1, true))
+    leave(t)
   end)
 end)
 
-for _, library in ipairs { "libreadline.so.8", "libedit.so.2" } do
+for _, library in ipairs { prompts.readline, prompts.libedit } do
   describe("the prompt with " .. library, function()
-    local function editor_it(name, fn) helpers.need_it(can_open(library), name, fn) end
+    teardown(prompts.clean)
+    local function editor_it(name, fn) helpers.need_it(prompts.can_open(library), name, fn) end
     behaves(library, editor_it)
-
-    editor_it("brings the last chunk back", function()
-      local s = session.start(library)
-      s:expect "> "
-      s:type "n = (n or 4) + 1\r"
-      s:expect "> "
-      s:type "\27[A\r"
-      s:expect "> "
-      s:type "n\r"
-      s:expect "\n6"
-      s:leave()
-    end)
   end)
 end
 
-describe("the prompt with readline", function()
-  local function readline_it(name, fn) helpers.need_it(can_open "libreadline.so.8", name, fn) end
-
-  readline_it("takes a pasted block whole, tabs too", function()
-    local s = session.start "libreadline.so.8"
-    s:expect "> "
-    s:type "\27[200~function f()\n\treturn 'pas' .. 'ted'\nend\nprint(f())\27[201~\r"
-    s:expect "\npasted"
-    s:leave()
-  end)
-end)
-
 describe("the prompt after a script", function()
+  teardown(prompts.clean)
+
   it("keeps what the script made, a variable ns too", function()
-    local s = session.start("", { "-e", "ns = 'mine'", "-i" })
-    s:expect "> "
-    s:type "ns:upper()\r"
-    s:expect "\nMINE"
-    s:leave()
+    local t = prompts.start { argv = { "-e", "ns = 'mine'", "-i" } }
+    prompts.lines(t, "print(ns:upper())")
+    t:expect "\nMINE\n"
+    leave(t)
   end)
 
   it("is not for a terminal that only hears: no ns in a pipe", function()

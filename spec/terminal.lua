@@ -19,6 +19,30 @@ function terminal.start(argv, env)
 end
 
 
+-- Reads what there is, for some time at most. What is shown is without the
+-- sequences that move the cursor and paint.
+local function read_on(self, seconds)
+  if #ns.poll({ self.tty }, seconds) == 0 then return end
+  local piece = ns.try(self.tty.read, self.tty, 65536) or "" -- EIO: nobody is left on it
+  self.raw = (self.raw or "") .. piece
+  self.shown = self.shown .. piece:gsub("\27%[[%d;?]*%a", ""):gsub("[\r\7]", "")
+end
+
+---Is the pattern shown, behind what was waited for, within so many seconds?
+function terminal:shows(pattern, seconds)
+  local deadline = ns.clock() + seconds
+  repeat
+    read_on(self, math.max(0, math.min(0.2, deadline - ns.clock())))
+    local _, last = self.shown:find(pattern, self.seen)
+    if last then
+      self.seen = last + 1
+      return true
+    end
+  until ns.clock() >= deadline
+  return false
+end
+
+
 ---Reads on until the pattern is shown behind what was waited for before, and
 ---returns its captures.
 function terminal:expect(pattern)
@@ -29,10 +53,7 @@ function terminal:expect(pattern)
       self.seen = found[2] + 1
       return table.unpack(found, 3, found.n)
     end
-    if #ns.poll({ self.tty }, 0.2) > 0 then
-      local piece = ns.try(self.tty.read, self.tty, 65536) -- EIO: nobody is left on it
-      self.shown = self.shown .. (piece or ""):gsub("\27%[[%d;?]*%a", ""):gsub("[\r\7]", "")
-    end
+    read_on(self, 0.2)
     if os.time() > deadline then
       error(("%q is not shown after %q"):format(pattern, self.shown:sub(self.seen)), 2)
     end

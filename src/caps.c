@@ -445,6 +445,7 @@ static int caps_capset(lua_State *L) {
     {(unsigned)(sets[0] >> 32), (unsigned)(sets[1] >> 32),
      (unsigned)(sets[2] >> 32)},
   };
+  lib_departure(L, "capset");
   return lib_done(L, syscall(SYS_capset, &header, data), "capset", "www",
                   capabilities, sets[0], capabilities, sets[1], capabilities,
                   sets[2]);
@@ -454,6 +455,7 @@ static int caps_capset(lua_State *L) {
    each name */
 static int caps_drop_bounding(lua_State *L) {
   unsigned long bits = check_set(L, 1);
+  lib_departure(L, "cap_drop_bounding");
   for (int i = 0; i < NAMED; i++)
     if (bits >> i & 1)
       lib_check(L, prctl(PR_CAPBSET_DROP, i, 0, 0, 0), "prctl", "rw",
@@ -508,6 +510,7 @@ static const lib_Word securebits[] = {
 static int caps_securebits(lua_State *L) {
   if (!lua_isnoneornil(L, 1)) {
     unsigned long bits = lib_checkflags(L, 1, securebits);
+    lib_departure(L, "securebits");
     return lib_done(L, prctl(PR_SET_SECUREBITS, bits, 0, 0, 0), "prctl", "rw",
                     "PR_SET_SECUREBITS", securebits, bits);
   }
@@ -528,6 +531,7 @@ static int caps_no_new_privs(lua_State *L) {
     luaL_checktype(L, 1, LUA_TBOOLEAN);
     if (!lua_toboolean(L, 1))
       luaL_argerror(L, 1, "no_new_privs cannot be taken back");
+    lib_departure(L, "no_new_privs");
     lib_check(L, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl", "rd",
               "PR_SET_NO_NEW_PRIVS", 1);
   }

@@ -97,36 +97,42 @@ static unsigned opt_id(lua_State *L, int arg) {
 /* ns.setuid(uid) -> true    setuid(2) */
 static int cred_setuid(lua_State *L) {
   unsigned id = check_id(L, 1);
+  lib_departure(L, "setuid");
   return lib_done(L, setuid(id), "setuid", "l", (long)id);
 }
 
 /* ns.setgid(gid) -> true    setgid(2) */
 static int cred_setgid(lua_State *L) {
   unsigned id = check_id(L, 1);
+  lib_departure(L, "setgid");
   return lib_done(L, setgid(id), "setgid", "l", (long)id);
 }
 
 /* ns.seteuid(uid) -> true    seteuid(2) */
 static int cred_seteuid(lua_State *L) {
   unsigned id = check_id(L, 1);
+  lib_departure(L, "seteuid");
   return lib_done(L, seteuid(id), "seteuid", "l", (long)id);
 }
 
 /* ns.setegid(gid) -> true    setegid(2) */
 static int cred_setegid(lua_State *L) {
   unsigned id = check_id(L, 1);
+  lib_departure(L, "setegid");
   return lib_done(L, setegid(id), "setegid", "l", (long)id);
 }
 
 /* ns.setreuid(real | nil, effective | nil) -> true    setreuid(2) */
 static int cred_setreuid(lua_State *L) {
   unsigned r = opt_id(L, 1), e = opt_id(L, 2);
+  lib_departure(L, "setreuid");
   return lib_done(L, setreuid(r, e), "setreuid", "dd", (int)r, (int)e);
 }
 
 /* ns.setregid(real | nil, effective | nil) -> true    setregid(2) */
 static int cred_setregid(lua_State *L) {
   unsigned r = opt_id(L, 1), e = opt_id(L, 2);
+  lib_departure(L, "setregid");
   return lib_done(L, setregid(r, e), "setregid", "dd", (int)r, (int)e);
 }
 
@@ -134,6 +140,7 @@ static int cred_setregid(lua_State *L) {
    setresuid(2) */
 static int cred_setresuid(lua_State *L) {
   unsigned r = opt_id(L, 1), e = opt_id(L, 2), s = opt_id(L, 3);
+  lib_departure(L, "setresuid");
   return lib_done(L, setresuid(r, e, s), "setresuid", "ddd", (int)r, (int)e,
                   (int)s);
 }
@@ -142,6 +149,7 @@ static int cred_setresuid(lua_State *L) {
    setresgid(2) */
 static int cred_setresgid(lua_State *L) {
   unsigned r = opt_id(L, 1), e = opt_id(L, 2), s = opt_id(L, 3);
+  lib_departure(L, "setresgid");
   return lib_done(L, setresgid(r, e, s), "setresgid", "ddd", (int)r, (int)e,
                   (int)s);
 }
@@ -164,6 +172,7 @@ static int cred_setgroups(lua_State *L) {
     ids[i] = (gid_t)id;
     lua_pop(L, 1);
   }
+  lib_departure(L, "setgroups");
   return lib_done(L, setgroups(n, ids), "setgroups", "l", (long)n);
 }
 

@@ -7,8 +7,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <lauxlib.h>
+#include <lualib.h>
 
 #include "host.h"
 #include "lib.h"
@@ -108,27 +111,145 @@ bool host_forked(void) { return nslua_forked() != home_generation; }
 
 void host_settle(void) { home_generation = nslua_forked(); }
 
-static lua_State *running; /* whom Ctrl-C interrupts */
+static lua_State *volatile running; /* whom Ctrl-C interrupts */
+static volatile bool hook_waits;    /* it was pressed, Lua has not heard yet */
+static bool unwinding;              /* no pcall holds the error up */
+static int interrupts;              /* in this chunk */
+static struct timespec started;
+static double interrupted_after;
 
-static void handle_interrupt(void (*handler)(int)) {
-  struct sigaction action = {.sa_handler = handler};
-  sigaction(SIGINT, &action, NULL);
+bool host_survives;
+
+static double seconds_since(const struct timespec *then) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)(t.tv_sec - then->tv_sec) +
+         (double)(t.tv_nsec - then->tv_nsec) / 1e9;
 }
 
-static void interrupt_hook(lua_State *L, lua_Debug *ar) {
+double host_interrupted(void) { return interrupted_after; }
+
+static void unwind_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  lua_sethook(L, NULL, 0, 0);
   luaL_error(L, "interrupted!");
 }
 
-/* The first Ctrl-C asks Lua to stop at its next instruction; the second finds
-   the default action, for code that never comes to a next instruction. */
-static void on_interrupt(int signal_number) {
-  (void)signal_number;
-  handle_interrupt(SIG_DFL);
-  lua_sethook(running, interrupt_hook,
+/* A pcall in the chunk does not stop it: the error comes again. */
+int host_unwind(lua_State *L) {
+  unwinding = true;
+  lua_sethook(L, unwind_hook, LUA_MASKCOUNT, 1);
+  if (running != NULL)
+    lua_sethook(running, unwind_hook, LUA_MASKCOUNT, 1);
+  return luaL_error(L, "interrupted!");
+}
+
+/* A chunk that caught the first is not asked again. */
+static void interrupt_hook(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  lua_sethook(L, NULL, 0, 0);
+  hook_waits = false;
+  interrupted_after = seconds_since(&started);
+  if (++interrupts > 1)
+    host_unwind(L);
+  luaL_error(L, "interrupted!");
+}
+
+static void hook_in(lua_State *L) {
+  lua_sethook(L, interrupt_hook,
               LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
+
+static void handle_interrupt(void (*handler)(int), struct sigaction *old) {
+  struct sigaction action = {.sa_handler = handler};
+  sigaction(SIGINT, &action, old);
+}
+
+/* The first Ctrl-C asks Lua to stop at its next instruction; the second finds
+   the default action, for code that never comes to a next instruction. On a
+   terminal the session is worth more than that. */
+static void on_interrupt(int signal_number) {
+  static const char text[] = "\nstill inside a function that Ctrl-C cannot "
+                             "interrupt; Ctrl-\\ ends nslua\n";
+  (void)signal_number;
+  if (hook_waits && host_survives && write(2, text, sizeof text - 1) < 0)
+    return;
+  hook_waits = true;
+  if (!host_survives)
+    handle_interrupt(SIG_DFL, NULL);
+  hook_in(running);
+}
+
+/* -- coroutines ----------------------------------------------------------- */
+
+/* [arguments] -> what `function`, which resumes co, gives; meanwhile Ctrl-C is
+   for co. */
+static int resume_watched(lua_State *L, lua_State *co) {
+  lua_State *outer = running;
+  int nargs = lua_gettop(L);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  if (outer != NULL && co != NULL)
+    running = co;
+  int status = lua_pcall(L, nargs, LUA_MULTRET, 0);
+  running = outer;
+  if (hook_waits && outer != NULL) /* co did not come to it */
+    hook_in(outer);
+  if (unwinding)
+    lua_sethook(L, unwind_hook, LUA_MASKCOUNT, 1);
+  return status;
+}
+
+/* coroutine.resume */
+static int watched_resume(lua_State *L) {
+  if (resume_watched(L, lua_tothread(L, 1)) != LUA_OK)
+    return lua_error(L);
+  return lua_gettop(L);
+}
+
+/* What coroutine.wrap made. Its own view of who called is one level off. */
+static int watched_call(lua_State *L) {
+  if (resume_watched(L, lua_tothread(L, lua_upvalueindex(2))) == LUA_OK)
+    return lua_gettop(L);
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    luaL_where(L, 1);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  return lua_error(L);
+}
+
+/* coroutine.wrap */
+static int watched_wrap(lua_State *L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 1);
+  if (lua_getupvalue(L, -1, 1) == NULL || !lua_isthread(L, -1)) {
+    lua_settop(L, 1);
+    return 1;
+  }
+  lua_pushcclosure(L, watched_call, 2);
+  return 1;
+}
+
+static void watch(lua_State *L, const char *name, lua_CFunction watched) {
+  lua_getfield(L, -1, name);
+  if (lua_iscfunction(L, -1) && lua_tocfunction(L, -1) != watched) {
+    lua_pushcclosure(L, watched, 1);
+    lua_setfield(L, -2, name);
+  } else {
+    lua_pop(L, 1);
+  }
+}
+
+void host_watch_coroutines(lua_State *L) {
+  if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE) {
+    watch(L, "resume", watched_resume);
+    watch(L, "wrap", watched_wrap);
+  }
+  lua_pop(L, 1);
+}
+
+/* -- a chunk -------------------------------------------------------------- */
 
 /* error value -> message with a traceback; a value that has its own text
    stays without one */
@@ -146,12 +267,24 @@ static int explain_error(lua_State *L) {
 
 int host_call(lua_State *L, int nargs, int nresults) {
   int function = lua_gettop(L) - nargs;
+  lua_State *outer = running;
+  struct sigaction before;
   lua_pushcfunction(L, explain_error);
   lua_insert(L, function);
+  if (outer == NULL)
+    clock_gettime(CLOCK_MONOTONIC, &started);
   running = L;
-  handle_interrupt(on_interrupt);
+  hook_waits = unwinding = false;
+  interrupts = 0;
+  interrupted_after = -1;
+  handle_interrupt(on_interrupt, &before);
   int status = lua_pcall(L, nargs, nresults, function);
-  handle_interrupt(SIG_DFL);
+  sigaction(SIGINT, &before, NULL);
+  lua_Hook hook = lua_gethook(L); /* it came too late, or unwinding is over */
+  if (hook == interrupt_hook || hook == unwind_hook)
+    lua_sethook(L, NULL, 0, 0);
+  hook_waits = unwinding = false;
+  running = outer;
   lua_remove(L, function);
   return status;
 }

@@ -24,6 +24,15 @@ void host_warning(void *ud, const char *text, int to_continue);
 /* lua_pcall with a traceback, and with Ctrl-C raising "interrupted!". */
 int host_call(lua_State *L, int nargs, int nresults);
 
+/* Does a second Ctrl-C leave the program alive? */
+extern bool host_survives;
+/* After how many seconds the last chunk was interrupted; -1: it was not. */
+double host_interrupted(void);
+/* Ctrl-C reaches what runs in coroutines, too. */
+void host_watch_coroutines(lua_State *L);
+/* Raises an error that no pcall holds up before the last host_call. */
+int host_unwind(lua_State *L);
+
 /* Prints and pops the error message that a status other than LUA_OK left. */
 int host_report(lua_State *L, int status);
 

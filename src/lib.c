@@ -16,6 +16,7 @@
 
 static const char trace_key = 't';   /* registry: who gets the trace */
 static const char explain_key = 'e'; /* registry: fn(err) -> why, fix */
+static const char departure_key = 'd'; /* registry: who keeps a way back */
 
 /* True while any state of the process traces: one load on the hot path. */
 static atomic_int tracers;
@@ -326,6 +327,31 @@ static int sys_explain(lua_State *L) {
   return 0;
 }
 
+/* -- a change without a way back ------------------------------------------ */
+
+static bool departures_watched; /* by anybody in this process */
+
+void lib_departure(lua_State *L, const char *call) {
+  if (!departures_watched)
+    return;
+  luaL_checkstack(L, 4, call);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &departure_key) == LUA_TFUNCTION) {
+    lua_pushstring(L, call);
+    lua_call(L, 1, 0);
+  } else {
+    lua_pop(L, 1);
+  }
+}
+
+/* nslua.sys.on_departure(fn(call) | nil) */
+static int sys_on_departure(lua_State *L) {
+  lua_settop(L, 1);
+  if (!lua_isnil(L, 1))
+    departures_watched = true;
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &departure_key);
+  return 0;
+}
+
 /* nslua.sys.error(errno, call [, args [, step]]) -> error object */
 static int sys_error(lua_State *L) {
   int error_number = lib_checkint(L, 1, 1, 4095);
@@ -433,6 +459,7 @@ static const luaL_Reg funcs[] = {
   {"clean", sys_clean},
   {"error", sys_error},
   {"explain", sys_explain},
+  {"on_departure", sys_on_departure},
   {"nearest", sys_nearest},
   {"raise", sys_raise},
   {"set_trace", lib_settrace},

@@ -242,6 +242,11 @@ void lib_remember_start(lua_State *L);
 void lib_leave_root(void);
 void libm_open(void) __attribute__((weak, visibility("hidden")));
 
+/* Called before the process changes in a way that nothing takes back: its user
+   or mount namespace, root, ids, rights, the pid namespace of its children.
+   Whoever asked for it by sys.on_departure(fn) hears the call's name. */
+void lib_departure(lua_State *L, const char *call);
+
 /* Our children (family.c). The Proc at index stands for one from now on; a
    child that runs on without its handle; one look at all that ended. */
 void lib_adopt(lua_State *L, int index, pid_t pid);

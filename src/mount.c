@@ -190,6 +190,7 @@ static int mount_umount(lua_State *L) {
 static int mount_chroot(lua_State *L) {
   const char *path = lib_checkpath(L, 1);
   lib_remember_start(L);
+  lib_departure(L, "chroot");
   lib_leave_root();
   return lib_done(L, chroot(path), "chroot", "s", path);
 }
@@ -233,6 +234,7 @@ static int mount_pivot_root(lua_State *L) {
   const char *path = lib_checkpath(L, 1);
   const char *old = lib_optpath(L, 2, NULL);
   lib_remember_start(L);
+  lib_departure(L, "pivot_root");
   lib_leave_root();
   if (old == NULL)
     return pivot_and_drop(L, path);

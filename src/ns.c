@@ -313,6 +313,12 @@ static int ns_back(lua_State *L) {
 
 /* -- unshare and setns ---------------------------------------------------- */
 
+/* setns(2) leads back to the old namespace of the other types. */
+static void depart(lua_State *L, int types, const char *call) {
+  if (types & (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID))
+    lib_departure(L, call);
+}
+
 static int check_types(lua_State *L, int first) {
   int types = 0;
   for (int i = first; i <= lua_gettop(L); i++)
@@ -329,6 +335,7 @@ static int ns_unshare(lua_State *L) {
   if (types == 0 && !nothing)
     luaL_argerror(L, 1, "namespace type expected");
   lib_remember_start(L);
+  depart(L, types, "unshare");
   bool user = types & CLONE_NEWUSER;
   uid_t uid = user ? geteuid() : 0;
   gid_t gid = user ? getegid() : 0;
@@ -372,6 +379,7 @@ static int setns_process(lua_State *L, int types) {
     lua_pushboolean(L, 1);
     return 1;
   }
+  depart(L, types, "setns");
   return lib_done(L, setns(pidfd, types), "setns", "dn", pidfd, types);
 }
 
@@ -390,6 +398,7 @@ static int ns_setns(lua_State *L) {
     lua_toclose(L, 2);
   }
   int fd = lib_checkfd(L, -1);
+  depart(L, types != 0 ? types : ioctl(fd, NS_GET_NSTYPE), "setns");
   return lib_done(L, setns(fd, types), "setns", "dn", fd, types);
 }
 

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * repl.c - the terminal side of the prompt: where lines come from and how
- * they become chunks. In a pipe it is the prompt of lua; on a terminal lines
- * are edited by readline or libedit, if one of them is there: it is opened
- * when the prompt starts, never linked.
+ * repl.c - the prompt. In a pipe it is the prompt of lua, and that is here. On
+ * a terminal it is nslua.prompt, which gets its lines from editor.c; should it
+ * fail, the plain prompt goes on instead.
  */
-#include <dlfcn.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,174 +11,12 @@
 
 #include <lauxlib.h>
 
+#include "editor.h"
 #include "host.h"
-#include "nslua.h"
-
-/* -- the line editor ------------------------------------------------------ */
-
-/* readline's callback interface, which libedit has too. With it the waiting is
-   ours, so that Ctrl-C takes effect at once. */
-static struct {
-  void (*install)(const char *prompt, void (*on_line)(char *));
-  void (*read_char)(void);
-  void (*remove)(void);
-  void (*add_history)(const char *line);
-  void (*replace_line)(const char *text, int clear_undo);
-  void (*cleanup)(void);
-  const char **name;    /* for "$if" in ~/.inputrc */
-  int *catch_signals;
-} editor;
-
-static const struct {
-  const char *symbol;
-  void *where;
-  bool required;
-} editor_symbols[] = {
-  {"rl_callback_handler_install", &editor.install, true},
-  {"rl_callback_read_char", &editor.read_char, true},
-  {"rl_callback_handler_remove", &editor.remove, true},
-  {"add_history", &editor.add_history, false},
-  {"rl_replace_line", &editor.replace_line, false},
-  {"rl_callback_sigcleanup", &editor.cleanup, false},
-  {"rl_readline_name", &editor.name, false},
-  {"rl_catch_signals", &editor.catch_signals, false},
-};
-
-static bool bind_editor(const char *library) {
-  void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-  if (handle == NULL)
-    return false;
-  for (size_t i = 0; i < sizeof editor_symbols / sizeof *editor_symbols; i++) {
-    void *found = dlsym(handle, editor_symbols[i].symbol);
-    if (found == NULL && editor_symbols[i].required) {
-      memset(&editor, 0, sizeof editor);
-      dlclose(handle);
-      return false;
-    }
-    memcpy(editor_symbols[i].where, &found, sizeof found);
-  }
-  if (editor.name != NULL)
-    *editor.name = "lua";
-  if (editor.catch_signals != NULL)
-    *editor.catch_signals = 0;
-  return true;
-}
-
-/* NSLUA_READLINELIB names another library; empty, it means none. */
-static void open_editor(void) {
-  const char *chosen = getenv("NSLUA_READLINELIB");
-  if (!isatty(STDOUT_FILENO))
-    return;
-  if (chosen != NULL) {
-    if (*chosen != '\0' && !bind_editor(chosen))
-      host_message("NSLUA_READLINELIB", "no such line editor; plain input");
-  } else if (!bind_editor("libreadline.so.8")) {
-    bind_editor("libedit.so.2");
-  }
-}
 
 /* -- one line ------------------------------------------------------------- */
 
-typedef enum { LINE, END, INTERRUPTED } Got;
-
 static bool on_terminal; /* is standard input one? */
-static volatile sig_atomic_t interrupted;
-static char *edited; /* the line that the editor gave */
-static bool edit_done;
-
-static void note_interrupt(int signal_number) {
-  (void)signal_number;
-  interrupted = 1;
-}
-
-/* Waits for a key; false when Ctrl-C came or the terminal went. SIGINT is
-   blocked but for here, so that no key is half handled by then, and none comes
-   unnoticed. */
-static bool wait_for_key(const sigset_t *waiting) {
-  struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-  while (!interrupted)
-    if (ppoll(&input, 1, NULL, waiting) > 0)
-      return !(input.revents & (POLLHUP | POLLERR | POLLNVAL));
-  return false;
-}
-
-static void take_edited(char *line) {
-  edited = line;
-  edit_done = true;
-  editor.remove();
-}
-
-static Got edit_line(lua_State *L, const char *prompt,
-                     const sigset_t *waiting) {
-  free(edited);
-  edited = NULL;
-  edit_done = false;
-  editor.install(prompt, take_edited);
-  while (!edit_done && wait_for_key(waiting))
-    editor.read_char();
-  if (edit_done && edited != NULL)
-    lua_pushstring(L, edited);
-  if (edit_done)
-    return edited != NULL ? LINE : END;
-  if (interrupted)
-    puts("^C"); /* before the editor takes the cursor to the first column */
-  fflush(stdout);
-  if (editor.cleanup != NULL)
-    editor.cleanup();
-  if (editor.replace_line != NULL)
-    editor.replace_line("", 0);
-  editor.remove();
-  return interrupted ? INTERRUPTED : END;
-}
-
-/* A terminal without an editor. Reads beside stdio, as the editors do. */
-static Got typed_line(lua_State *L, const char *prompt,
-                      const sigset_t *waiting) {
-  static char held[4096];
-  static size_t length;
-  luaL_Buffer B;
-  luaL_buffinit(L, &B);
-  fputs(prompt, stdout);
-  fflush(stdout);
-  for (;;) {
-    const char *end = memchr(held, '\n', length);
-    size_t used = end != NULL ? (size_t)(end - held) : length;
-    luaL_addlstring(&B, held, used);
-    length -= end != NULL ? used + 1 : used;
-    if (end != NULL) {
-      memmove(held, end + 1, length);
-      break;
-    }
-    if (!wait_for_key(waiting)) {
-      putchar('\n');
-      return interrupted ? INTERRUPTED : END;
-    }
-    ssize_t n = read(STDIN_FILENO, held, sizeof held);
-    length = n > 0 ? (size_t)n : 0;
-    if (length == 0 && luaL_bufflen(&B) == 0)
-      return END;
-    if (length == 0)
-      break;
-  }
-  luaL_pushresult(&B);
-  return LINE;
-}
-
-/* On a terminal Ctrl-C gives the line up. */
-static Got terminal_line(lua_State *L, const char *prompt) {
-  struct sigaction action = {.sa_handler = note_interrupt}, before;
-  sigset_t blocked, waiting;
-  interrupted = 0;
-  sigemptyset(&blocked);
-  sigaddset(&blocked, SIGINT);
-  sigprocmask(SIG_BLOCK, &blocked, &waiting);
-  sigaction(SIGINT, &action, &before);
-  Got got = editor.install != NULL ? edit_line(L, prompt, &waiting)
-                                   : typed_line(L, prompt, &waiting);
-  sigprocmask(SIG_SETMASK, &waiting, NULL);
-  sigaction(SIGINT, &before, NULL);
-  return got;
-}
 
 /* What does not come from a terminal is shown behind its prompt, as lua does
    it: the output then reads like the session. */
@@ -209,7 +43,7 @@ static Got read_line(lua_State *L, bool first) {
   if (lua_isnil(L, -1))
     lua_pushstring(L, first ? "> " : ">> ");
   const char *prompt = luaL_tolstring(L, -1, NULL);
-  return on_terminal ? terminal_line(L, prompt) : piped_line(L, prompt);
+  return on_terminal ? editor_read(L, prompt) : piped_line(L, prompt);
 }
 
 /* -- from lines to a chunk ------------------------------------------------ */
@@ -273,8 +107,8 @@ static Got read_chunk(lua_State *L, int *status) {
   if (!load_expression(L, text))
     got = load_statements(L, 1, status);
   text = lua_tostring(L, 1);
-  if (got == LINE && editor.add_history != NULL && text[0] != '\0')
-    editor.add_history(text);
+  if (got == LINE && on_terminal && text[0] != '\0')
+    editor_remember(text);
   return got;
 }
 
@@ -294,28 +128,10 @@ static void print_values(lua_State *L, int first) {
                                  lua_tostring(L, -1)));
 }
 
-/* On a terminal `ns` is there already, unless the script made one. */
-static void greet(lua_State *L) {
-  puts("nslua " NSLUA_VERSION "  try ns.unshare(\"uts\") and ns.trace(true); "
-       "Ctrl-D leaves");
-  if (lua_getglobal(L, "ns") == LUA_TNIL) {
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "nslua");
-    if (host_report(L, host_call(L, 1, 1)) == LUA_OK)
-      lua_setglobal(L, "ns");
-  }
-  open_editor();
-}
-
-int repl_run(lua_State *L) {
-  const char *program = host_program;
+static int plain_prompt(lua_State *L) {
   int status = LUA_OK;
   Got got;
-  host_program = NULL;
-  on_terminal = isatty(STDIN_FILENO);
-  if (on_terminal)
-    greet(L);
-  while ((got = read_chunk(L, &status)) != END) {
+  while ((got = read_chunk(L, &status)) != END && got != GONE) {
     if (got == INTERRUPTED)
       continue;
     lua_remove(L, 1);
@@ -330,13 +146,84 @@ int repl_run(lua_State *L) {
   }
   putchar('\n');
   fflush(stdout);
-  lua_settop(L, 0);
-  host_program = program;
   return EXIT_SUCCESS;
 }
 
+/* -- on a terminal -------------------------------------------------------- */
+
+/* editor.call(f, ...) -> true, values... | false, message; Ctrl-C is an error
+   in f */
+static int repl_call(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  int status = host_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  lua_pushboolean(L, status == LUA_OK);
+  lua_insert(L, 1);
+  return lua_gettop(L);
+}
+
+/* editor.interrupted() -> the seconds after which the last call was, or nil */
+static int repl_interrupted(lua_State *L) {
+  if (host_interrupted() < 0)
+    luaL_pushfail(L);
+  else
+    lua_pushnumber(L, host_interrupted());
+  return 1;
+}
+
+/* editor.forked() -> is this a child that a chunk made? */
+static int repl_forked(lua_State *L) {
+  lua_pushboolean(L, host_forked());
+  return 1;
+}
+
+static const luaL_Reg funcs[] = {
+  {"call", repl_call},
+  {"forked", repl_forked},
+  {"interrupted", repl_interrupted},
+  {NULL, NULL},
+};
+
+/* Pushes the status that the prompt in Lua ended with, or its error. */
+static int run_driver(lua_State *L) {
+  host_watch_coroutines(L);
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "nslua.prompt");
+  int status = lua_pcall(L, 1, 1, 0);
+  if (status != LUA_OK)
+    return status;
+  lua_getfield(L, -1, "run");
+  luaL_newlib(L, funcs);
+  editor_functions(L);
+  lua_newtable(L);
+  checkpoint_functions(L);
+  lua_setfield(L, -2, "checkpoint");
+  return lua_pcall(L, 1, 1, 0);
+}
+
+int repl_run(lua_State *L) {
+  const char *program = host_program;
+  bool survives = host_survives;
+  int status;
+  host_program = NULL;
+  on_terminal = isatty(STDIN_FILENO);
+  host_survives = on_terminal;
+  if (on_terminal && host_report(L, run_driver(L)) == LUA_OK)
+    status = (int)lua_tointeger(L, -1);
+  else
+    status = plain_prompt(L);
+  if (on_terminal && editor_signal() != 0)
+    status = 128 + editor_signal();
+  lua_settop(L, 0);
+  host_program = program;
+  host_survives = survives;
+  return status;
+}
+
 int repl_inside(lua_State *L) {
+  bool forked = host_forked();
   host_settle();
+  if (forked)
+    checkpoint_reset();
   lua_settop(L, 0);
   lua_pushinteger(L, repl_run(L));
   return 1;
