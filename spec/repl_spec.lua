@@ -148,7 +148,7 @@ habit("stops on Ctrl-Z and goes on with fg, the terminal in order both times", f
   t:expect "> "
   t:type(CTRL_D)
   t:expect "%$ "
-  t:type "exit\r"
+  t:type "exit 0\r"
   assert.equal("true exit 0", t:outcome())
   t:__close()
 end)
