@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- A session without a terminal: what a line means, locals that last, errors,
--- commands, what is left at the end.
+-- A session without a terminal: what a line means, errors, the prompt.
 
 local helpers = require "spec.helpers"
 local ns = require "nslua"
@@ -74,73 +73,6 @@ describe("a line of a session", function()
   end)
 end)
 
-describe("a local of a session", function()
-  it("is there on later lines, which is said once", function()
-    local _, feed = start()
-    local _, first = feed "local n = 3"
-    assert.matches("^local n: kept for this session", first.notes[1])
-    local _, second = feed "local m = n + 1"
-    assert.same({}, second.notes)
-    assert.equal("3\t4", (feed "n, m"))
-  end)
-
-  it("is no global", function()
-    local env = setmetatable({}, { __index = _G })
-    local _, feed = start { env = env }
-    feed("local n = 3", "n = 4")
-    assert.is_nil(rawget(env, "n"))
-    assert.equal("4", (feed "n"))
-  end)
-
-  it("is one variable for all closures of the session", function()
-    local _, feed = start()
-    feed("local n = 1", "function up() n = n + 1 end", "local function get() return n end")
-    assert.equal("1", (feed "get()"))
-    feed("up()", "up()")
-    assert.equal("3\t3", (feed "n, get()"))
-    feed "n = 10"
-    assert.equal("10", (feed "get()"))
-    feed("local n = 'another'", "up()")
-    assert.equal("11\tanother", (feed "get(), n"))
-  end)
-
-  it("may be several, shadow, be constant, be a recursive function", function()
-    local _, feed = start()
-    assert.equal("1\t2\t3", (feed("local a, b, c <const> = 1, 2, 3; local d = a", "a, b, c")))
-    assert.equal("stdin:1: attempt to assign to const variable 'c'", (feed "c = 4"))
-    assert.equal("2\t1", (feed("local a = a + 1", "a, d")))
-    assert.equal("120", (feed("local function f(n) return n < 2 and 1 or n * f(n - 1) end", "f(5)")))
-    assert.equal("nil", (feed("do local inner = 1 end", "inner")))
-    assert.equal("5", (feed("local t = { function() local z = 1 return z end, x = (5) }", "local y = t.x", "y")))
-    assert.equal("nil\tnil", (feed("local p, q", "p, q")))
-  end)
-
-  it("that was declared before an error stays", function()
-    local _, feed = start()
-    feed "local early = 1; error 'x'"
-    assert.equal("1", (feed "early"))
-  end)
-
-  it("with <close> lives until the session ends", function()
-    local session, feed = start()
-    local order = {}
-    session.env.closable = function(name)
-      return setmetatable({}, { __close = function() order[#order + 1] = name end })
-    end
-    feed("local a <close> = closable 'a'", "local b <close> = closable 'b'")
-    assert.equal("stdin:1: variable 'c' got a non-closable value", (feed "local c <close> = 5"))
-    assert.same({}, order)
-    session:close()
-    assert.same({ "b", "a" }, order)
-    assert.equal("", session:close())
-  end)
-
-  it("may be called _ENV", function()
-    local _, feed = start()
-    assert.equal("7", (feed("local _ENV = { seven = 7 }", "seven")))
-  end)
-end)
-
 describe("an error of a session", function()
   it("has its place on the line; :bt has the traceback", function()
     local session, feed = start()
@@ -207,6 +139,33 @@ describe("what a session does itself", function()
     session:prompt()
     feed "ns.trace(false)"
     assert.same({ "uname() = 0" }, lines)
+  end)
+end)
+
+describe("a session", function()
+  local WORDS = { "local", "x", "=", "function", "end", "(", ")", "{", "}", "'", '"', "[[", "]]", "--", "\n", ",", ":",
+    ".", "..", "1", "0x", "return", "if", "then", "do", "<close>", "<const>", "nil", "ns", "#", "y", "?", "??", "!",
+    ":time", ":trace", "_", "\0", "\255", "\27", "[", "]", "a.b", "box{", "::", "help" }
+
+  it("takes whatever is typed, and answers with clean text", function()
+    local session, random = start(), 7
+    local function pick(n)
+      random = (random * 1103515245 + 12345) % 2147483648
+      return random // 65536 % n + 1
+    end
+    for _ = 1, 3000 do
+      local words = {}
+      for i = 1, pick(10) do words[i] = WORDS[pick(#WORDS)] end
+      local line = table.concat(words, pick(2) == 1 and " " or "")
+      assert.is_table(session:complete(line, pick(#line + 1) - 1).items)
+      local outcome = session:feed(line)
+      if outcome.more then
+        if pick(3) == 1 then session:abandon() end
+      else
+        assert.is_truthy(utf8.len(outcome.text), line)
+        assert.is_nil(outcome.text:find "[%z\1-\8\27\127]", line)
+      end
+    end
   end)
 end)
 

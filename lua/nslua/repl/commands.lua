@@ -26,11 +26,13 @@ end
 -- An expression or statement, compiled in the session; or nil and an outcome.
 local function compile(session, code)
   if not code:find "%S" then return nil, refuse "this wants an expression behind it" end
-  local fn, problem = session:compile("return " .. code)
+  local whole = "return " .. code
+  local fn, problem = load(whole, "=stdin", "t", {})
   if not fn then
-    local statement = session:compile(code)
-    if statement then return statement end
+    whole = code
+    fn, problem = load(code, "=stdin", "t", {})
   end
+  if fn then fn, problem = session:compile(whole) end
   if fn then return fn end
   return nil, refuse("%s", text.clean((problem:gsub("stdin#%d+:", "stdin:"))))
 end

@@ -126,7 +126,7 @@ local function command_at(session, word, rest)
     for name, about in pairs(require "nslua.repl.commands".words) do offers.add(found, name, about[2]) end
     return found
   end
-  local argument = rest:match "^%s+(.*)$"
+  local argument = rest:match "^%s*(.*)$"
   if word == "lesson" then
     local found = offers.new(argument)
     offers.lessons(found)

@@ -72,6 +72,14 @@ end
 repl_help.handle_name = handle_name
 
 
+-- The record of a name; "b:close" is of the class that the variable b has.
+local function record_of(session, name)
+  local object, method = name:match "^([%a_][%w_.]*):([%w_]+)$"
+  local class = object and handle_name(follow(session, object))
+  return class and help.of(class .. ":" .. method) or help.of(name)
+end
+
+
 -- -- what is said ------------------------------------------------------------
 
 local function record_text(record)
@@ -191,10 +199,12 @@ end
 local function name_text(session, name)
   name = name:gsub("%s*%b()%s*$", "")
   local v = name:find "^[%a_][%w_.]*$" and follow(session, name)
-  local record = help.of(name)
+  local record = record_of(session, name)
   -- A variable of the user's goes before a function of the same name.
-  if v ~= nil and type(v) ~= "function" then return manual_text(name) and type(v) == "table"
-    and not rawequal(v, sys.primitives) and manual_text(name) or value_text(v) end
+  if v ~= nil and type(v) ~= "function" then
+    local library = type(v) == "table" and not rawequal(v, sys.primitives) and manual_text(name)
+    return library or value_text(v)
+  end
   if record then return record_text(record) end
   return (v ~= nil and value_text(v)) or manual_text(name) or command_text(name)
     or list_of("ns." .. name .. ".", "ns." .. name) or lesson_text(name) or nothing(name)
@@ -259,7 +269,7 @@ function repl_help.source(session, what)
   if type(what) == "string" then
     v = follow(session, what)
     if type(v) ~= "function" then
-      local record = help.of(what)
+      local record = record_of(session, what)
       v = record and help.walk()[record.name]
     end
   end

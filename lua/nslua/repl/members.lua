@@ -76,10 +76,11 @@ local resolve
 -- The class of what a call gives, as its annotation says: "Proc".
 local function class_of_call(session, chain)
   local names, count = chain.names, #chain.names
+  if count == 0 then return nil end
   local full = table.concat(names, ".")
   if chain.base and count > 1 then return nil end
   if chain.separators[#chain.separators] == ":" then
-    local base = chain.base or { names = table.move(names, 1, count - 1, 1, {}) }
+    local base = chain.base or { names = table.move(names, 1, count - 1, 1, {}), separators = {} }
     local v, class = resolve(session, base)
     full = (class or class_of(v) or "box") .. ":" .. names[count]
   elseif rawequal(lookup(session, names[1]), ns) then
