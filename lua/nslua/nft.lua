@@ -38,16 +38,19 @@ local function fail(commands, said)
   error(sys.error(errno, "nft", sys.quote(first), sys.clean(said:match "[^\n]+" or "refused") .. ": "), 0)
 end
 
--- Where libnftables is to act a child goes, and tells what it was told.
+-- A child goes where libnftables is to act, and tells what it was told: the
+-- library writes on standard error and may end its process.
 local function run_there(lib, net, commands, json)
-  local owner <close> = not sys.is_admin() and net:owner() or nil
+  local owner <close> = net and not sys.is_admin() and net:owner() or nil
   local r, w = ns.pipe()
   local _ <close> = r
   local child <close> = ns.fork(function()
     r:close()
     local ok, err = pcall(function()
+      local null <close> = ns.open("/dev/null", "w")
+      null:dup2(2)
       if owner then ns.setns(owner, "user") end
-      ns.setns(net, "net")
+      if net then ns.setns(net, "net") end
     end)
     if not ok then
       w:write(string.pack("<i4s4s4", -2, err.call or tostring(err), tostring(err.errno or 5)))
@@ -59,7 +62,7 @@ local function run_there(lib, net, commands, json)
   w:close()
   local text = r:read "a" or ""
   child:wait()
-  if #text < 12 then error(sys.error(5, "nft", "the child ended without a word"), 0) end
+  if #text < 12 then error(sys.error(1, "nft", sys.quote(commands:match "^%s*([^\n]*)"), "libnftables gave up: "), 0) end
   return string.unpack("<i4s4s4", text)
 end
 
@@ -90,14 +93,9 @@ function nft.nft(commands, opts)
     sys.raise "ns.nft wants commands: text, or a list of lines"
   end
   local lib = open()
-  local status, output, said
   local net, ours = rtnl.net(opts.ns)
   local _ <close> = ours and net or nil
-  if net then
-    status, output, said = run_there(lib, net, commands, opts.json)
-  else
-    status, output, said = lib.nft_run(commands, opts.json)
-  end
+  local status, output, said = run_there(lib, net, commands, opts.json)
   if status == -2 then error(sys.error(tonumber(said), output, "CLONE_NEWNET"), 0) end
   if status ~= 0 then fail(commands, said) end
   return output

@@ -36,6 +36,18 @@ local function finish(r, address)
 end
 
 
+-- Numbers only: names are not looked up.
+local function is_address(text)
+  if type(text) ~= "string" then return false end
+  if text:find(":", 1, true) then return text:find "^[%x:.]+$" ~= nil end
+  local parts = { text:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$" }
+  for _, part in ipairs(parts) do
+    if #part > 3 or tonumber(part) > 255 then return false end
+  end
+  return #parts == 4
+end
+
+
 -- -- the work ----------------------------------------------------------------
 
 ---A socket for echoes in a network namespace: raw where that is allowed, else
@@ -96,7 +108,7 @@ ping.internals = { socket = socket, run = run, check = check, finish = finish }
 ---@return table result
 function ping.ping(address, opts)
   opts = check("ns.ping", opts or {}, OPTIONS)
-  if type(address) ~= "string" or not address:find "^[%x:.]+$" then
+  if not is_address(address) then
     sys.raise("ns.ping wants an address, such as \"10.0.0.2\"; names are not looked up")
   end
   local scope = opts.dev and (rtnl.places[opts.dev] and opts.dev.index

@@ -18,9 +18,9 @@ return {
   {
     id = "net-not-yours", call = CHANGE, errno = "EPERM",
     why = "Links, addresses and routes belong to the user namespace that owns the network, " ..
-      "and you have no CAP_NET_ADMIN there. For both ends of a veth it must be one that you own.",
-    fix = "make the network in a user namespace of yours: ns.lab{...}, ns.box{user=true, net=true} " ..
-      "(shell: unshare -Ur --net); two ends in two user namespaces, or in the host, need root",
+      "and you have no CAP_NET_ADMIN there; a link between two networks wants it in both.",
+    fix = "make the networks in user namespaces of yours: ns.lab{...}, ns.box{user=true, net=true} " ..
+      "(shell: unshare -Ur --net), and link them from outside; a link to the host needs root",
     see = "network_namespaces(7), user_namespaces(7)",
   },
   {
