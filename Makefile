@@ -123,6 +123,10 @@ build/embed-shared: spec/embed/embed.c build/libnslua.so.0
 	$(say) $(LINK) $(WARNINGS) -Isrc $(lua_cflags) -o $@ $^ $(call flags,--libs $(LUA_PC)) -lpthread \
 	  -Wl,-rpath,'$$ORIGIN'
 
+# What kills a process at one of its system calls, for the specs.
+build/kill-at: spec/kill/at.c | build
+	$(say) $(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS) -o $@ $<
+
 # All Lua files are in the binary. (Folders: a file that has gone counts too.)
 build/embed.o: build/embed.inc build/reaper $(embedded)
 build/embed.inc: Makefile .ci/embed $(shell find -L lua scripts -type d 2>/dev/null) $(embedded) | build

@@ -120,6 +120,51 @@ describe("lessons on the command line", function()
     assert.truthy(out:find('lesson.lua:6: step 1 (Step): "no" does not hold: because\n', 1, true))
   end)
 
+  stage_it("leaves out calls by whatever name a lesson makes them", function()
+    local act = step [[run = function(t)
+        %s
+        ns.umount "/tmp/no"
+      end,
+      expect = "ENOENT"]]
+    local out, status = lint(act:format "")
+    assert.equal(0, status, out)
+    out, status = lint(step [[run = function()
+        ns.exec { "/no/such/program" }
+      end,
+      expect = "ENOENT"]])
+    assert.equal(1, status, out)
+    assert.truthy(out:find("ENOENT comes from execve, which a lesson cannot leave out: it is not proved", 1, true), out)
+  end)
+
+  stage_it("finds a view that fails and a question without an answer", function()
+    local out, status = lint [[{ 'View', say = 'x', hint = { 'z' }, observe = true,
+      show = function() error "oh" end,
+      check = { ["c"] = function() return true end } },
+    { 'Ask', say = 'x', hint = { 'z' }, observe = true,
+      ask = { "what?", answer = function() end },
+      check = { ["c"] = function() return true end } }]]
+    assert.equal(1, status)
+    assert.truthy(out:find("lesson.lua:3: step 1 (View): show fails: lesson.lua:4: oh\n", 1, true), out)
+    assert.truthy(out:find("lesson.lua:6: step 2 (Ask): the question has no answer: what?\n", 1, true), out)
+  end)
+
+  it("finds a lesson that leads nowhere, and every word that nobody knows", function()
+    local file = dir .. "/end.lua"
+    local handle <close> = assert(io.open(file, "w"))
+    handle:write [[return require "nslua".lesson { id = "a", title = "A",
+      { "S", observe = true, say = "x", hint = { "y" },
+        check = { ["c"] = function() return true end } } }]]
+    handle:close()
+    local out, _, status = helpers.nslua { "--lint", file }
+    assert.equal(1, status)
+    assert.truthy(out:find("end.lua:1: a dead end: `done` says where to go from here\n", 1, true), out)
+    local _, err
+    _, err, status = helpers.nslua { "--lint", write("bxo = 1, { 'S', obsrve = true }") }
+    assert.equal(1, status)
+    assert.truthy(err:find('lesson.lua:3: nobody knows the key "bxo" (did you mean "box"?)', 1, true), err)
+    assert.truthy(err:find('nobody knows the key "obsrve" (did you mean "observe"?)', 1, true), err)
+  end)
+
   -- -- new ------------------------------------------------------------------
 
   stage_it("writes a lesson that has nothing to complain of, and never over another", function()

@@ -4,7 +4,7 @@
 --
 --   title, rounds=, warmup=
 --   { "name", {argv...}, per=N, asked=true, goals={ {"other row", 0.9} },
---     memory={ {"other row", 1.0} } }
+--     memory={ {"other row", 1.0} }, most=milliseconds }
 --   worlds={ {processes, namespaces}... }: made before and ended after (many.c);
 --     argv may be a function of their first pids
 --   prefix: a command line that ends in running what follows (or a function)
@@ -14,7 +14,7 @@
 
 local build = arg[1]
 
-local ORDER = { "start", "cold", "warm", "heap", "root", "calls", "list", "rootfs", "net" }
+local ORDER = { "start", "cold", "warm", "heap", "root", "calls", "list", "rootfs", "net", "lesson" }
 
 
 local function capture(command)
@@ -114,6 +114,13 @@ local function print_goal(what, value, row, other, goal)
     ok and "met   " or "MISSED", row[1], value, other[1], goal, what))
 end
 
+local function print_most(row)
+  local value = median(row.times) / row.per / 1e6
+  local ok = value <= row.most
+  if ok then met = met + 1 else missed = missed + 1 end
+  print(("  %s  %s: %.1f ms, wanted at most %d ms"):format(ok and "met   " or "MISSED", row[1], value, row.most))
+end
+
 local function print_case(case)
   print(("\n%s  (%d rounds in turn)"):format(case.title, case.rounds or 21))
   print(("  %-34s %9s %9s %9s %7s %9s"):format("", "median", "min", "max", "ratio", "peak RSS"))
@@ -128,6 +135,7 @@ local function print_case(case)
       local other = case[goal[1]]
       if other then print_goal("time", ratio(row, other), row, other, goal[2]) end
     end
+    if row.most then print_most(row) end
     for _, goal in ipairs(row.memory or {}) do
       local other = case[goal[1]]
       if other then print_goal("peak RSS", row.rss / other.rss, row, other, goal[2]) end

@@ -204,7 +204,7 @@ local function ask(run, step, result)
     local ok, value = catch(run, answer, run.t)
     answer = ok and value or nil
   end
-  result.question, result.answer = step.ask[1], tostring(answer)
+  result.question, result.answer = step.ask[1], answer ~= nil and tostring(answer) or nil
 end
 
 -- Is a process of ours just becoming another program? Then it has no
@@ -238,7 +238,7 @@ local function show(run, step)
     if not ok then text = tell(text) end
   end
   if type(text) == "table" and not debug.getmetatable(text) then text = table.concat(text, "\n") end
-  return text ~= nil and tostring(text) or nil
+  return text ~= nil and tostring(text) or nil, not ok
 end
 
 
@@ -341,7 +341,7 @@ function Run:step(step)
   local started = ns.clock()
   local problem = self:act(step)
   result.calls, self.calls = self.calls, nil
-  result.view = show(self, step)
+  result.view, result.blind = show(self, step)
   result.output = read_caught(self)
   result.seconds = ns.clock() - started
   if problem and not step.expect then
