@@ -33,6 +33,7 @@ describe("a lab", function()
     wrong("name is a string", { [1] = {} })
     wrong("cannot be called \"close\"", { close = {} })
     wrong("no address such as", { a = { "10.0.0.x/24" }, b = {}, link = { "a", "b" } })
+    wrong("\"lnk\" is no option %(did you mean \"link\"%?%)", { a = {}, b = {}, lnk = { "a", "b" } })
     wrong("has no prefix", { a = { "10.0.0.1" }, b = {}, link = { "a", "b" } })
     wrong("names \"hostx\", which is no host %(did you mean \"host1\"%?%)",
       { host1 = {}, host2 = {}, link = { "host1", "hostx" } })

@@ -72,7 +72,8 @@ end
 -- Once all wires are there.
 local function configure_host(p, made, ask)
   for _, link in ipairs(made.plan.links) do
-    ask("change_link", link.index, { up = true, no_link_local = not p.v6 })
+    if not p.v6 then ask("change_link", link.index, { no_link_local = true }) end
+    ask("change_link", link.index, { up = true })
     for _, address in ipairs(link.addresses) do
       ask("add_address", { index = link.index, address = address,
         nodad = address:find(":", 1, true) ~= nil })

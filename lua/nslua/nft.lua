@@ -62,7 +62,9 @@ local function run_there(lib, net, commands, json)
   w:close()
   local text = r:read "a" or ""
   child:wait()
-  if #text < 12 then error(sys.error(1, "nft", sys.quote(commands:match "^%s*([^\n]*)"), "libnftables gave up: "), 0) end
+  if #text < 12 then
+    error(sys.error(1, "nft", sys.quote(commands:match "^%s*([^\n]*)"), "libnftables gave up: "), 0)
+  end
   return string.unpack("<i4s4s4", text)
 end
 

@@ -160,6 +160,7 @@ local function ask(socket, method, ...)
   if not ok then sys.raise((tostring(value):gsub("^.-: ", "", 1))) end
   if not value then refuse(CALLS[method], words(...), errno, text) end
   if sys.trace_line() then sys.trace_line(("%s(%s) = 0"):format(CALLS[method], words(...))) end
+  if errno == nil then return value end
   return value, errno, text -- after success: more values
 end
 
@@ -222,7 +223,7 @@ end
 
 ---An address as text; a prefix is needed with `wants_prefix`.
 function rtnl.check_address(text, what)
-  if type(text) ~= "string" or not text:find "^[%x:.]+/?%d*$" then
+  if type(text) ~= "string" or not text:find "^%x*[:.][%x:.]*/?%d*$" then
     sys.raise(("%s: %s is no address such as \"10.0.0.1/24\" or \"fd00::1/64\""):format(what,
       type(text) == "string" and sys.quote(text) or "a " .. type(text)))
   end

@@ -16,6 +16,13 @@ return {
     see = "network_namespaces(7)",
   },
   {
+    id = "no-such-netns", call = "open openat", errno = "ENOENT",
+    when = function(_, e) return e.text:find("/run/netns/", 1, true) end,
+    why = "No network namespace has that name here.",
+    fix = "look: ns.netns.list() (shell: ip netns); a Ns, a process, a pid or a path will do too",
+    see = "ip-netns(8)",
+  },
+  {
     id = "net-not-yours", call = CHANGE, errno = "EPERM",
     why = "Links, addresses and routes belong to the user namespace that owns the network, " ..
       "and you have no CAP_NET_ADMIN there; a link between two networks wants it in both.",

@@ -51,6 +51,16 @@ local function check_strings(where, t)
   return t
 end
 
+-- A word for an option that was not quite one reads like a host.
+local function check_host_key(name, t)
+  if type(t) ~= "table" or type(t[1]) ~= "string" or t[1]:find "[.:]" then return end
+  local words = {}
+  for word in pairs(OPTIONS) do words[#words + 1] = word end
+  local near = sys.nearest(name, words)
+  fail("%s is no option%s, and %s is no address of a host", sys.quote(name),
+    near and (' (did you mean "%s"?)'):format(near) or "", sys.quote(t[1]))
+end
+
 local function read_host(p, name, t)
   if type(t) == "string" then t = { t } end
   if type(t) ~= "table" then
@@ -249,6 +259,7 @@ function plan.read(opts, reserved)
     if type(name) ~= "string" then fail("a host's name is a string, not a %s", type(name)) end
     if not OPTIONS[name] then
       if reserved[name] then fail("a host cannot be called %s", sys.quote(name)) end
+      check_host_key(name, value)
       read_host(p, name, value)
     end
   end
