@@ -27,6 +27,7 @@ function on.shell(_, action)
   io.stdout:flush()
   local place, command = action.proc, action.command
   if place then
+    if select(2, place:wait(0)) ~= "timeout" then error(("process %d has ended"):format(place.pid), 0) end
     if is_blank(command) then return told(place:enter()) end
     return told(place:sh(command))
   end

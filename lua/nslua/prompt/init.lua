@@ -26,8 +26,16 @@ local function say(words)
   if words and words ~= "" then io.write(words, "\n") end
 end
 
+-- In another process: that is where this prompt is, and all it can tell.
+local function move_in(session)
+  if prompt.generation == ns.generation() then return end
+  session.name, session.start = "box", session:refresh()
+end
+
 -- A prompt within a prompt (box:repl(), a lesson) knows the same values.
 local function session_of()
+  if prompt.session then move_in(prompt.session) end
+  prompt.generation = ns.generation()
   prompt.session = prompt.session or repl.new {
     env = _G, ascii = not text.utf8(), color = true,
     columns = function() return quietly(text.columns, 1) or 80 end,
