@@ -105,17 +105,19 @@ describe("a command of the prompt", function()
   end)
 
   it(":diff shows what changed, in the kernel", function()
-    local uts, name, mount, none, box = helpers.in_child(function()
+    local uts, name, mount, none, box, inner = helpers.in_child(function()
       local _, feed = start()
       if ns.geteuid() ~= 0 then ns.unshare "user" ns.map(nil, "root") end
       local uts = feed ":diff ns.unshare('uts', 'mnt')"
       local name = feed ":diff ns.sethostname 'diffed'"
       ns.mount(nil, "/", nil, "rprivate")
       return uts, name, (feed ":diff ns.mount('none', '/tmp', 'tmpfs')"), (feed ":diff 1"),
-        (feed ":diff b = ns.box { 'ipc' }")
+        (feed ":diff b = ns.box { 'ipc', 'uts', 'mnt' }"),
+        (feed ":diff b:call(ns.sethostname, 'inner')")
     end)
     assert.matches("this process\n  ~ mnt mnt:.* → mnt:.*\n  ~ uts uts:%[%d+%] → uts:%[%d+%]$", uts)
     assert.matches("^namespaces\n  %+ ipc:.*\nchildren\n  %+ process %d+", box)
+    assert.matches("^in boxes\n  ~ box %d+ hostname diffed → inner$", inner)
     assert.matches("names\n  ~ hostname .* → diffed$", name)
     assert.matches("mounts\n  %+ /tmp.* none %(tmpfs", mount)
     assert.equal("1\nnothing changed", none)
@@ -124,7 +126,8 @@ describe("a command of the prompt", function()
   it(":save writes a script that runs by itself", function()
     local path = os.tmpname()
     os.remove(path)
-    local _, feed = start()
+    local session, feed = start()
+    session.env.print = function() end -- the script's own is meant
     feed("local n = 1", "function up()", " n = n + 1 return n", "end", "up()", "bad(", ")", "error 'x'", "print('said')")
     feed("n -- last", "_ + 1", "local c <const> = 'c' return c", "!true")
     local text = feed(":save " .. path)

@@ -91,9 +91,9 @@ words.diff = { "EXPR", "what an expression changes: namespaces, mounts, ids, nam
   local fn, problem = compile(session, rest)
   if not fn then return problem end
   local diff = require "nslua.repl.diff"
-  local before = session:styled(diff.look)
+  local before = session:styled(diff.look, session)
   local outcome = session:call(fn)
-  local changes = session:styled(function() return diff.compare(before, diff.look()) end)
+  local changes = session:styled(function() return diff.compare(before, diff.look(session)) end)
   session:refresh()
   if #changes == 0 then changes[1] = "nothing changed" end
   outcome.changes = changes

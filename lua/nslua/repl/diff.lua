@@ -2,6 +2,7 @@
 -- What a line changed: two looks at the process and at what it sees, compared.
 
 local sys = require "nslua.sys"
+local ending = require "nslua.repl.ending"
 local place = require "nslua.repl.place"
 local text = require "nslua.text"
 local ns = require "nslua"
@@ -114,12 +115,46 @@ add("children", function()
 end)
 
 
+-- What our own boxes see, looked at from outside.
+add("in boxes", function(session)
+  local set = {}
+  for _, child in ipairs(ending.children(session.inherited)) do
+    local proc = child.proc
+    local head = ("box %d "):format(proc.pid)
+    local function note(what, words) set[head .. what] = words end
+    if child.box then
+      note("", "there")
+      note("hostname", ns.try(proc.hostname, proc))
+      for _, row in ipairs(ns.try(proc.mounts, proc) or {}) do
+        note("mount " .. row.mountpoint, ("%s (%s, %s)"):format(row.source or "none", row.type, row.options))
+      end
+      for _, row in ipairs(ns.try(function() return ns.link.list { ns = proc } end) or {}) do
+        note("link " .. row.name, row.is_up and "up" or "down")
+      end
+    end
+  end
+  return set
+end)
+
+
 ---A look at everything that a line may change.
+---@param session nslua.Session
 ---@return table
-function diff.look()
+function diff.look(session)
   local seen = {}
-  for i, part in ipairs(parts) do seen[i] = part.look() end
+  for i, part in ipairs(parts) do
+    -- What cannot be seen (no /proc, no right) has not changed.
+    local ok, set = pcall(part.look, session)
+    seen[i] = ok and set or {}
+  end
   return seen
+end
+
+-- A box that is new or gone says so as a child: all of it is no news.
+local function is_news(part, before, after, key)
+  if before[key] == after[key] then return false end
+  local box = part.title == "in boxes" and key:match "^box %d+ "
+  return not box or before[box] == after[box]
 end
 
 local function sorted_keys(a, b)
@@ -150,9 +185,7 @@ function diff.compare(before, after)
     local titled = false
     for _, key in ipairs(sorted_keys(before[i], after[i])) do
       local old, new = before[i][key], after[i][key]
-      -- Which process stands for a namespace says nothing about a change.
-      local same = old == new or part.title == "namespaces" and old and new
-      if not same then
+      if is_news(part, before[i], after[i], key) then
         if not titled then lines[#lines + 1] = part.title end
         titled = true
         lines[#lines + 1] = "  " .. line_of(key, old, new)

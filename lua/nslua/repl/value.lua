@@ -276,11 +276,13 @@ end
 ---@param columns? integer
 ---@return string
 function value.list(values, columns)
-  local out, flat = {}, true
+  local out, flat, room = {}, true, (columns or 80) - 1
   for i = 1, values.n do
     out[i] = value.text(values[i], columns)
+    room = room - #out[i] - 8
     if out[i]:find "\n" then flat = false end
   end
+  if room < -8 then flat = false end
   return table.concat(out, flat and "\t" or "\n")
 end
 
