@@ -29,7 +29,7 @@ typedef struct Box {
 
 void **net_box(lua_State *L, net_Release *release) {
   luaL_checkstack(L, 8, "box");
-  Box *box = lua_newuserdatauv(L, sizeof *box, 0);
+  Box *box = lua_newuserdatauv(L, sizeof *box, 1); /* 1: what it needs */
   *box = (Box){NULL, release};
   luaL_setmetatable(L, BOX);
   return &box->object;
@@ -244,7 +244,9 @@ net_Dump *net_dump_box(lua_State *L) {
   net_Dump *dump = lua_newuserdatauv(L, sizeof *dump, 0);
   *dump = (net_Dump){0};
   *net_box(L, release_dump) = dump;
-  lua_insert(L, -2); /* boxes are collected in the order of their making */
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, 1); /* it is read when the box is collected */
+  lua_insert(L, -2);
   return dump;
 }
 

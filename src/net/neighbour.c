@@ -77,6 +77,8 @@ static int neighbour_add(lua_State *L) {
   Batch *batch = lua_newuserdatauv(L, sizeof *batch, 0);
   *batch = (Batch){NULL, 0, 0};
   *net_box(L, release_batch) = batch;
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, 1); /* it is read when the box is collected */
   int top = lua_gettop(L);
   for (lua_Integer i = 1; i < n && result == 0; i += 2) {
     struct nl_msg *msg;
