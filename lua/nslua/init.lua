@@ -64,7 +64,8 @@ end
 -- Help and completion know the names that are not loaded yet.
 sys.lazy = {
   names = lazy, modules = modules, methods = lazy_methods,
-  documented = { "nslua.list", "nslua.rootfs.handle", "nslua.lab.host" },
+  documented = { "nslua.list", "nslua.rootfs.handle", "nslua.lab.host",
+    "nslua.link.object" },
 }
 
 -- Why a call was refused is worked out when somebody asks.
