@@ -266,15 +266,17 @@ return ns.lesson {
 
   { "With one call",
     say = [[ns.box does the same, with a layer for writing, a user namespace when you need one, and an
-      init in front. The line below is the one to remember; at the prompt, box:enter() gives you a shell
-      in it.]],
+      init in front. This call is the one to remember. t.last:enter(), at the prompt (p), gives you a
+      shell in it.]],
     shell = "docker run --rm -it --hostname box --network none --cap-drop ALL alpine",
     run = function(t)
       t.last = ns.box { "ipc", "cgroup",
         root = t.root:overlay(), hostname = "box", net = "lo",
         caps = "none", no_new_privs = true }
     end,
-    show = function(t) return t.last:command() end,
+    show = function(t)
+      return (t.last:command():gsub(" (%-%-%l+%-?%l*=)", " \\\n  %1"):gsub(" (sh %-c)", " \\\n  %1"))
+    end,
     check = {
       ["its root is an overlay"] = function(t) return mount_type(t.last, "/") == "overlay" end,
       ["it can write there, and the tree stays as it is"] = function(t)

@@ -38,10 +38,14 @@ local function both(t)
 end
 
 local function addresses(t)
-  return ("host\n%s\n\nbox\n%s"):format(ns.address.list { ns = t.host }, ns.address.list { ns = t.box })
+  return ("host\n%s\n\nbox\n%s"):format(ns.address.list { ns = t.host, family = "inet" },
+    ns.address.list { ns = t.box, family = "inet" })
 end
 
--- A namespace is taken down a moment after its last process.
+-- A cable carries when both of its ends are up.
+local function carries(link) return link:refresh().state == "up" end
+
+-- The kernel needs a moment: to see that a cable carries, to take down a namespace.
 local function soon(fn)
   for _ = 1, 500 do
     if fn() then return true end
@@ -61,7 +65,7 @@ return ns.lesson {
       namespace. The host of this lesson has one with a single link: lo, its way to itself.]],
     shell = "ip link; ip address; ip route; readlink /proc/self/ns/net",
     observe = true,
-    show = function() return tostring(ns.address.list()) end,
+    show = function() return tostring(ns.address.list { family = "inet" }) end,
     check = {
       ["we are in the host's network"] = function(t) return ns.of(ns.getpid(), "net") == t.host:ns "net" end,
       ["it reaches itself"] = function() return ns.ping "127.0.0.1".ok end },
@@ -109,7 +113,7 @@ return ns.lesson {
       t.echo = t.box:ping "127.0.0.1"
       print(t.echo)
     end,
-    show = function(t) return tostring(ns.address.list { ns = t.box }) end,
+    show = function(t) return tostring(ns.address.list { ns = t.box, family = "inet" }) end,
     check = {
       ["lo is up in the box"] = function(t) return is_up(t.box, "lo") end,
       ["the box reaches itself"] = function(t) return t.echo.ok end },
@@ -157,10 +161,11 @@ return ns.lesson {
       t.near:up()
       t.far:add_address "10.0.0.2/24"
       t.far:up()
+      soon(function() return carries(t.near) and carries(t.far) end)
     end,
     show = addresses,
     check = {
-      ["both ends are up"] = function(t) return is_up(t.host, "to-box") and is_up(t.box, "eth0") end,
+      ["both ends are up"] = function(t) return carries(t.near) and carries(t.far) end,
       ["the box has a route to the network"] = function(t)
         for _, route in ipairs(ns.route.list { ns = t.box, family = "inet" }) do
           if route.to == "10.0.0.0/24" and route.dev == "eth0" then return true end

@@ -103,10 +103,12 @@ local MAC = "%f[%x]" .. HEX .. (":" .. HEX):rep(5) .. "%f[^%x:]"
 -- Times, of a program, of a packet, of the day; and how much there is of what is
 -- the machine's.
 local TIMES = {
+  { "(%d+%.%d+/%d+%.%d+/%d+%.%d+)( ms)", function(_, unit) return "0.0/0.0/0.0" .. unit end },
   { "(%d+%.%d+)( ?[mun]?s)%f[^%w]", function(_, unit) return "0.0" .. unit end },
   { "%f[%d](%d+)( [mun]s)%f[^%w]", function(_, unit) return "0" .. unit end },
   { "(time[ =<]+)(%d+)%f[^%d.]", function(word) return word .. "0" end },
   { "%f[%d](%d%d:%d%d:%d%d)%f[^%d:]", function() return "00:00:00" end },
+  { "(%d+)( days, )(%d+:%d%d)( h)%f[^%w]", function(_, days, _, hours) return "N" .. days .. "0:00" .. hours end },
   { "(%d+)( mounts)", function(_, word) return "N" .. word end },
   { "(%d+)( processes are hidden)", function(_, word) return "N" .. word end },
   { "(hidden: +)(%d+)", function(word) return word .. "N" end },
