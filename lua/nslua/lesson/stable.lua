@@ -38,7 +38,8 @@ end
 ---@param run table
 ---@return { pids: integer[], first: integer, last: integer }
 function stable.facts(run)
-  local facts = { pids = {}, first = ns.getpid(), last = newest(), root = run.root and run.root:path() }
+  local facts = { pids = {}, first = ns.getpid(), last = newest(), root = run.root and run.root:path(),
+    clocks = { ns.clock "realtime", ns.clock "monotonic", ns.clock "boottime" } }
   add_family(facts.pids)
   for _, value in pairs(run.fields) do
     if getmetatable(value) == "nslua.Proc" then facts.pids[#facts.pids + 1] = value.pid end
@@ -103,12 +104,13 @@ local MAC = "%f[%x]" .. HEX .. (":" .. HEX):rep(5) .. "%f[^%x:]"
 -- Times, of a program, of a packet, of the day; and how much there is of what is
 -- the machine's.
 local TIMES = {
-  { "(%d+%.%d+/%d+%.%d+/%d+%.%d+)( ms)", function(_, unit) return "0.0/0.0/0.0" .. unit end },
+  { "(%d+%.%d+/%d+%.%d+/%d+%.%d+)( ?[mun]?s)%f[^%w]", function(_, unit) return "0.0/0.0/0.0" .. unit end },
   { "(%d+%.%d+)( ?[mun]?s)%f[^%w]", function(_, unit) return "0.0" .. unit end },
   { "%f[%d](%d+)( [mun]s)%f[^%w]", function(_, unit) return "0" .. unit end },
   { "(time[ =<]+)(%d+)%f[^%d.]", function(word) return word .. "0" end },
   { "%f[%d](%d%d:%d%d:%d%d)%f[^%d:]", function() return "00:00:00" end },
   { "(%d+)( days, )(%d+:%d%d)( h)%f[^%w]", function(_, days, _, hours) return "N" .. days .. "0:00" .. hours end },
+  { "%f[%d](20%d%d%-[01]%d%-[0-3]%d)%f[^%d-]", function() return "2000-01-01" end },
   { "(%d+)( mounts)", function(_, word) return "N" .. word end },
   { "(%d+)( processes are hidden)", function(_, word) return "N" .. word end },
   { "(hidden: +)(%d+)", function(word) return word .. "N" end },
@@ -132,6 +134,19 @@ local function numbers(names, s, facts)
     if not n then return nil end
     if n >= 4026531000 and n <= 4026999999 then return names:name("n", n) end
     return names:is_pid(n, facts) and names:name("p", n) or nil
+  end))
+end
+
+-- What a clock says, in seconds and their parts, or since 1970.
+local NEAR = 300
+
+local function clocks(s, facts)
+  return (s:gsub("%f[%w.]%d+%.?%d*%f[^%w]", function(digits)
+    local n = tonumber(digits)
+    if n < 1e9 and not digits:find ".%.%d" then return nil end
+    for _, now in ipairs(facts.clocks or {}) do
+      if math.abs(n - now) <= NEAR then return "T" end
+    end
   end))
 end
 
@@ -237,7 +252,7 @@ function Names:text(s, facts)
   s = s:gsub("%S*nslua %-%-%l+[^\n]*", "nslua") -- ourselves, as we were called
   for _, pair in ipairs(self.places) do s = put_place(s, pair[1], pair[2]) end
   return blocks(clean(s), function(part)
-    return (times(self, addresses(self, numbers(self, part, facts))))
+    return (times(self, addresses(self, numbers(self, clocks(part, facts), facts))))
   end)
 end
 
@@ -257,6 +272,7 @@ end
 ---@param source string  the text of its file
 ---@return table
 function stable.names(source)
+  source = source:gsub("%-%-[^\n]*", "") -- examples in comments are not what it says
   return setmetatable({ known = {}, pids = {}, source = source, spoken = spoken_numbers(source),
     places = {} }, Names)
 end
