@@ -204,7 +204,8 @@ return ns.lesson {
 
   { "More than one number",
     say = [[A whole system needs more users than root. But the numbers of other people are not yours
-      to give away: the kernel refuses a second line.]],
+      to give away: the kernel refuses a second line. ns.map then asks a helper that the administrator
+      may have installed, newuidmap; here it has nothing to give, or no right to.]],
     shell = [[
       unshare --user sleep 60 &
       printf '0 1000 1\n1 100000 65536\n' > /proc/$!/uid_map        # refused]],
@@ -212,12 +213,13 @@ return ns.lesson {
       t.host:call(function()
         drop_all()
         local two_lines = { { 0, me(), 1 }, { 1, 100000, 65536 } }
-        ns.clone({ "user", map = { uid = two_lines } }, { "true" })
+        local child <close> = ns.clone({ "user" }, { "sleep", "60" })
+        ns.map(child, { uid = two_lines })
       end)
     end,
     expect = "EPERM",
     keep = { ["the host's process is who it was"] = function(t) return uid_of(t.host) == me() end },
-    hint = { "It needs CAP_SETUID outside: the administrator has it, and a helper that he installed." } },
+    hint = { "It needs CAP_SETUID outside: the administrator has it, and that helper, outside of a lesson." } },
 
   { "Subordinate numbers",
     say = [[The administrator can put numbers aside for a user: a line in /etc/subuid says which. Two

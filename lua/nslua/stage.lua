@@ -92,6 +92,10 @@ local function covers(keep)
   local by_path = fresh_places()
   add_kept(by_path, ns.readlink "/proc/self/exe")
   add_kept(by_path, ns.getcwd())
+  for _, template in ipairs(sys.library_paths()) do -- opened when wanted
+    local folder = template:match "^(.*)/"
+    if ns.access(folder) then add_kept(by_path, folder) end
+  end
   for _, path in ipairs(keep or {}) do add_kept(by_path, path) end
   local list = {}
   for _, cover in pairs(by_path) do list[#list + 1] = cover end
