@@ -219,7 +219,7 @@ local function is_starting()
 end
 
 local function settle()
-  for _ = 1, 20 do
+  for _ = 1, 500 do
     if not is_starting() then return end
     ns.poll({}, 0.002)
   end
