@@ -54,8 +54,12 @@ end
 
 -- How many stops there are when nobody is killed.
 local function count(generation)
-  local out = helpers.run { AT, tostring(generation), "100000000", table.unpack(LESSON) }
-  return math.tointeger(out:match "ended (%d+)")
+  local most = 0
+  for _ = 1, 3 do -- a busy machine may end one early
+    local out = helpers.run { AT, tostring(generation), "100000000", table.unpack(LESSON) }
+    most = math.max(most, math.tointeger(out:match "ended (%d+)") or 0)
+  end
+  return most
 end
 
 local function stops_of(total)
@@ -91,7 +95,7 @@ describe("nothing is left of a lesson", function()
       math.randomseed(SEED, generation)
       local before, killed = world(), 0
       local total = count(generation)
-      assert(total and total > 50, "the " .. who .. " makes no calls")
+      assert(total > 50, "the " .. who .. " makes no calls")
       local stops = stops_of(total)
       for first = 1, #stops, 50 do
         killed = killed + try(generation, table.move(stops, first, math.min(first + 49, #stops), 1, {}))

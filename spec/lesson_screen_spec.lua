@@ -220,7 +220,7 @@ describe("a lesson on a terminal", function()
     s:type "s"; s:expect "There is no box yet."
     s:type "\r"; s:expect "uts/2"
     s:type "\r"; s:expect "it inherited the name"
-    s:type "p"; s:expect "Ctrl-D comes back"; s:expect "> "
+    s:type "p"; s:expect "Ctrl-D comes back"; s:expect "▸ "
     s:type "print(#t.box:hostname() > 0, 6 * 7)\r"; s:expect "true\t42"
     s:type "\4"; s:expect "next"
     s:type "s"; s:expect "exit comes back"

@@ -16,6 +16,7 @@
 #define BIRTHS (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE)
 
 static pid_t victim;      /* or the one of its line that is there already */
+static pid_t early;       /* a child that stopped before its birth was told */
 static int generations;   /* until the victim is born */
 static long stops, wanted;
 
@@ -47,7 +48,7 @@ static void go_on(pid_t pid, int signal_number) {
 static void descend(pid_t parent) {
   unsigned long child;
   ptrace(PTRACE_GETEVENTMSG, parent, 0, &child);
-  waitpid((pid_t)child, NULL, __WALL);
+  if (early != (pid_t)child) waitpid((pid_t)child, NULL, __WALL);
   generations--;
   watch((pid_t)child);
   ptrace(PTRACE_DETACH, parent, 0, 0);
@@ -71,7 +72,9 @@ static void at_call(pid_t pid) {
 
 static void stopped(pid_t pid, int status) {
   int event = status >> 16, signal_number = WSTOPSIG(status);
-  if (pid != victim) {
+  if (pid != victim && generations > 0) {
+    early = pid;
+  } else if (pid != victim) {
     ptrace(PTRACE_DETACH, pid, 0, 0);
   } else if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
              event == PTRACE_EVENT_CLONE) {
