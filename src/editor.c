@@ -258,7 +258,7 @@ const char *editor_open(void) {
     bind_editor("libedit.so.2");
   }
   if (editor_name != NULL) {
-    setlocale(LC_CTYPE, "");
+    (void)setlocale(LC_CTYPE, "");
     set_editor_up();
   }
   return editor_name;

@@ -20,5 +20,6 @@ const Embedded embedded_files[] = {
 #include "embed.inc"
   {NULL, NULL, NULL, NULL},
 };
-const size_t embedded_count = sizeof embedded_files / sizeof *embedded_files - 1;
+const size_t embedded_count =
+    sizeof embedded_files / sizeof *embedded_files - 1;
 #pragma GCC visibility pop

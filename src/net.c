@@ -54,7 +54,7 @@ void *net_got(lua_State *L, void **box, void *object) {
   return object;
 }
 
-/* -- fields of options and of records --------------------------------------- */
+/* -- fields of options and of records -------------------------------------- */
 
 bool net_integer(lua_State *L, int arg, const char *key, lua_Integer *value) {
   int type = lua_getfield(L, arg, key), is_integer = 0;
@@ -231,7 +231,7 @@ int net_refused(lua_State *L, net_Socket *s, int result) {
   return 3;
 }
 
-/* -- lists -------------------------------------------------------------------- */
+/* -- lists ----------------------------------------------------------------- */
 
 static void release_dump(void *object) {
   net_Dump *dump = object;
@@ -307,7 +307,7 @@ int net_send(lua_State *L, net_Socket *s, int built, struct nl_msg *msg) {
   return 1;
 }
 
-/* -- registration ----------------------------------------------------------- */
+/* -- registration ---------------------------------------------------------- */
 
 static const luaL_Reg funcs[] = {
   {"socket", net_socket},

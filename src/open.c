@@ -2,8 +2,8 @@
  *
  * open.c - makes nslua known to a Lua state. Every Lua module and lesson is
  * embedded in the program (a process that has changed its root can still
- * require them); package.preload answers for them. NSLUA_DEV=DIR reads them from
- * the source tree DIR instead, so that an edit needs no build.
+ * require them); package.preload answers for them. NSLUA_DEV=DIR reads them
+ * from the source tree DIR instead, so that an edit needs no build.
  */
 #include <dlfcn.h>
 #include <stdio.h>

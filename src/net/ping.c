@@ -69,7 +69,7 @@ static uint16_t checksum(const void *data, size_t length) {
   return (uint16_t)~(sum + (sum >> 16));
 }
 
-/* -- one echo, one reply ---------------------------------------------------- */
+/* -- one echo, one reply --------------------------------------------------- */
 
 static void send_echo(Run *run, unsigned index) {
   Target *t = &run->list[index];
@@ -150,7 +150,7 @@ static void drain(Run *run, int fd) {
   }
 }
 
-/* -- the run ---------------------------------------------------------------- */
+/* -- the run --------------------------------------------------------------- */
 
 static bool look(Run *run, int milliseconds) {
   struct epoll_event ready[64];

@@ -96,8 +96,8 @@ static void set_nexthop(lua_State *L, struct rtnl_route *r) {
     rtnl_route_nh_set_gateway(hop, via);
 }
 
-/* {to = "10.0.0.0/24", via, index, src, metric, table, type}: what is not said of
-   one that goes matches any. */
+/* {to = "10.0.0.0/24", via, index, src, metric, table, type}: what is not said
+   of one that goes matches any. */
 static struct rtnl_route *read_route(lua_State *L, bool is_new) {
   lua_Integer n;
   luaL_checktype(L, 2, LUA_TTABLE);
