@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * times.c - runs commands in turn (A B C, A B C, ...) and prints what each run
- * took, so that a drift of the machine falls on all of them alike.
+ * times.c - runs commands in rounds (A B C, C A B, ...) and prints what each
+ * run took, so that a drift of the machine falls on all of them alike. Each
+ * round has an order of its own: the kernel takes namespaces apart after their
+ * command has ended, and nobody is to follow the same predecessor each time.
  *
  *     times ROUNDS WARMUP COMMAND... [-- COMMAND...]...
  *
@@ -113,7 +115,19 @@ static int parse(Command *commands, char **argv) {
   return n;
 }
 
+/* The same orders in each run: a generator with a fixed start. */
+static void shuffle(int *order, int n) {
+  static unsigned long long state = 1;
+  for (int i = n - 1; i > 0; i--) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    int j = (int)((state >> 33) % (unsigned)(i + 1)), other = order[j];
+    order[j] = order[i];
+    order[i] = other;
+  }
+}
+
 int main(int argc, char **argv) {
+  int order[MOST];
   static Command commands[MOST];
   if (argc < 4)
     fail("usage", "times ROUNDS WARMUP [@] COMMAND... [-- COMMAND...]...");
@@ -123,12 +137,16 @@ int main(int argc, char **argv) {
   for (int i = 0; i < n; i++)
     if (commands[i].asked)
       start_asked(&commands[i]);
-  for (long round = -warmup; round < rounds; round++)
+  for (int i = 0; i < n; i++)
+    order[i] = i;
+  for (long round = -warmup; round < rounds; round++) {
+    shuffle(order, n);
     for (int i = 0; i < n; i++) {
-      long long took = run(&commands[i], null);
+      long long took = run(&commands[order[i]], null);
       if (round >= 0)
-        printf("%d %lld\n", i + 1, took);
+        printf("%d %lld\n", order[i] + 1, took);
     }
+  }
   for (int i = 0; i < n; i++) {
     if (commands[i].asked) {
       close(commands[i].to);
