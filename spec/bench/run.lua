@@ -2,7 +2,7 @@
 -- Runs benchmarks and prints them: run.lua BUILD [NAME...]. A benchmark is
 -- spec/bench/cases/NAME.lua and returns, given the context, a list of tables:
 --
---   title, rounds=, warmup=
+--   title, rounds=, warmup=; in_order: a row undoes what the one before it did
 --   { "name", {argv...}, per=N, asked=true, goals={ {"other row", 0.9} },
 --     memory={ {"other row", 1.0} }, most=milliseconds }
 --   worlds={ {processes, namespaces}... }: made before and ended after (many.c);
@@ -49,7 +49,8 @@ end
 local function command_line(case)
   local prefix = case.prefix or ""
   if type(prefix) == "function" then prefix = prefix(case.pids) end
-  local words = { prefix .. build .. "/times", case.rounds or 21, case.warmup or 3 }
+  local words = { prefix .. build .. "/times", case.rounds or 21, case.warmup or 3,
+    case.in_order and "given" or "any" }
   for i, row in ipairs(case) do
     if i > 1 then words[#words + 1] = "--" end
     if row.asked then words[#words + 1] = "@" end
@@ -157,7 +158,7 @@ local context = {
 -- Leaves out rows whose program is not here, saying so.
 local function present(case)
   local kept = { title = case.title, rounds = case.rounds, warmup = case.warmup,
-    worlds = case.worlds, prefix = case.prefix }
+    worlds = case.worlds, prefix = case.prefix, in_order = case.in_order }
   for _, row in ipairs(case) do
     if type(row[2]) == "function" or context.has(row[2][1]) then
       kept[#kept + 1] = row

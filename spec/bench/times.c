@@ -2,10 +2,11 @@
  *
  * times.c - runs commands in rounds (A B C, C A B, ...) and prints what each
  * run took, so that a drift of the machine falls on all of them alike. Each
- * round has an order of its own: the kernel takes namespaces apart after their
- * command has ended, and nobody is to follow the same predecessor each time.
+ * round has an order of its own unless ORDER is "given": the kernel takes
+ * namespaces apart after their command has ended, and nobody is to follow the
+ * same predecessor each time.
  *
- *     times ROUNDS WARMUP COMMAND... [-- COMMAND...]...
+ *     times ROUNDS WARMUP any|given COMMAND... [-- COMMAND...]...
  *
  * A command is started anew in each round and timed from vfork to its end. One
  * that begins with "@" is started once and asked: it gets a line on its
@@ -129,10 +130,12 @@ static void shuffle(int *order, int n) {
 int main(int argc, char **argv) {
   int order[MOST];
   static Command commands[MOST];
-  if (argc < 4)
-    fail("usage", "times ROUNDS WARMUP [@] COMMAND... [-- COMMAND...]...");
+  if (argc < 5)
+    fail("usage",
+         "times ROUNDS WARMUP any|given [@] COMMAND... [-- COMMAND...]...");
   long rounds = strtol(argv[1], NULL, 10), warmup = strtol(argv[2], NULL, 10);
-  int n = parse(commands, argv + 3);
+  int given = strcmp(argv[3], "given") == 0;
+  int n = parse(commands, argv + 4);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int i = 0; i < n; i++)
     if (commands[i].asked)
@@ -140,7 +143,8 @@ int main(int argc, char **argv) {
   for (int i = 0; i < n; i++)
     order[i] = i;
   for (long round = -warmup; round < rounds; round++) {
-    shuffle(order, n);
+    if (!given)
+      shuffle(order, n);
     for (int i = 0; i < n; i++) {
       long long took = run(&commands[order[i]], null);
       if (round >= 0)

@@ -22,6 +22,7 @@ end
 local function unpacking(name, goals, rounds)
   return {
     title = "rootfs: download and unpack, the " .. name .. " root", rounds = rounds, warmup = 1,
+    in_order = true,
     prefix = "spec/bench/served " .. DIR .. " ",
     { "curl | tar -xz", by_tar(name) }, remove("t", "its removal"),
     { "nslua, zlib", by_nslua(name, "NSLUA_NO_ISAL=1"), goals = goals[1] }, remove("c", "its removal, zlib"),
@@ -36,7 +37,7 @@ return function(bench)
     unpacking("big", { { { "curl | tar -xz", 0.67 } }, { { "curl | tar -xz", 0.40 } } }, 7),
     unpacking("small", { nil, { { "curl | tar -xz", 0.85 } } }, 21),
     {
-      title = "rootfs: a box over the cached big root", rounds = 9, warmup = 1,
+      title = "rootfs: a box over the cached big root", rounds = 9, warmup = 1, in_order = true,
       prefix = "spec/bench/served " .. DIR .. " ",
       { "curl | tar -xz", by_tar "big" }, remove("t", "its removal"),
       { "nslua, get to the first program", { "env", "XDG_CACHE_HOME=" .. DIR .. "/k", "./nslua",
