@@ -179,6 +179,17 @@ describe("the end of a session", function()
   end)
 end)
 
+describe("a box of a session", function()
+  it("that is a local <close> ends with it, and is counted", function()
+    assert.equal("2 boxes ended, 0 mounts left", helpers.in_child(function()
+      local session, feed = start()
+      feed("local a <close> = ns.box { 'user' }", "local b = ns.box { 'user' }")
+      assert(feed "a.running" == "true")
+      return session:close()
+    end))
+  end)
+end)
+
 describe("a session in a stock Lua, with a pipe", function()
   it("needs no terminal and prints nothing itself", function()
     local code = [[

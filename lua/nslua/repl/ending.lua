@@ -90,10 +90,11 @@ local function count(n, one, many) return ("%d %s"):format(n, n == 1 and one or 
 
 ---Ends the children; says what ended and what is left.
 ---@param inherited table
+---@param children table[]  as ending.children gives
 ---@param same_mounts boolean  is the mount namespace the one of the beginning?
 ---@return string[] said
-function ending.close(inherited, same_mounts)
-  local children, said = ending.children(inherited), {}
+function ending.close(inherited, children, same_mounts)
+  local said = {}
   local boxes = ending.boxes(children)
   local others = #children - boxes
   for _, child in ipairs(children) do pcall(child.proc.close, child.proc) end

@@ -354,11 +354,12 @@ end
 function Session:close()
   if self.closed then return "" end
   self.closed = true
-  local said = {}
+  local said, children = {}, ending.children(self.inherited)
   for _, problem in ipairs(self.locals:close()) do
     said[#said + 1] = "error in __close: " .. self:print(problem)
   end
-  for _, line in ipairs(ending.close(self.inherited, self.start.mnt == self.here.mnt)) do
+  local same_mounts = self.start.mnt == self.here.mnt
+  for _, line in ipairs(ending.close(self.inherited, children, same_mounts)) do
     said[#said + 1] = line
   end
   return table.concat(said, ", ")
