@@ -57,7 +57,7 @@ say = $(if $(V),,@echo '  $@' &&)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all libraries run test lint check bench install uninstall dist clean deps help
+.PHONY: all libraries manual run test lint check bench install uninstall dist clean deps help
 
 all: nslua libraries
 
@@ -142,6 +142,16 @@ build/bytecode.inc: build/stage1 .ci/bytecode.lua .ci/embed $(modules)
 	$(say) ./build/stage1 .ci/bytecode.lua build/bytecode $(modules)
 	$(say) .ci/embed $(modules) > $@
 
+# Made from the annotations, which the program carries.
+manual: build/nslua.3 build/stubs/nslua.lua
+
+build/nslua.3: nslua .ci/manual.lua
+	$(say) ./nslua .ci/manual.lua man > $@
+
+build/stubs/nslua.lua: nslua .ci/manual.lua
+	@mkdir -p $(@D)
+	$(say) ./nslua .ci/manual.lua stubs > $@
+
 build:
 	@mkdir -p $@
 
@@ -181,7 +191,7 @@ bench:
 deps:
 	@.ci/deps build run test
 
-install: all
+install: all manual
 	@.ci/install '$(DESTDIR)' '$(PREFIX)' '$(LUA_PC)'
 
 uninstall:

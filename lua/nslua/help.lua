@@ -143,6 +143,7 @@ local function add_record(index, file, lines, number, line)
   record.signature = ("%s(%s)"):format(record.name,
     parameters(record, arguments:sub(2, -2)))
   record.file, record.line, record.module = file.path, number, file.module
+  record.lines, record.arguments = lines, arguments:sub(2, -2)
   if not index[record.name] or file.meta then index[record.name] = record end
 end
 
@@ -157,7 +158,16 @@ local function note_class(file, line, pending)
 end
 
 
-local function read_file(index, path, module)
+-- A block that describes a type: the longest one of a name holds its fields.
+local function note_type(types, lines)
+  for _, line in ipairs(lines) do
+    local name = line:match("^@class ([%w_%.]+)") or line:match("^@alias ([%w_%.]+)")
+    if name and #lines > #(types[name] or "") then types[name] = lines end
+  end
+end
+
+
+local function read_file(index, types, path, module)
   local source = sys.embedded(path)
   if not source then return end
   local file = { path = path, module = module, classes = {},
@@ -171,21 +181,24 @@ local function read_file(index, path, module)
       lines[#lines + 1] = text
     else
       add_record(index, file, lines, number, line)
+      note_type(types, lines)
       lines = {}
     end
   end
+  note_type(types, lines) -- of a file that ends with one
 end
 
 
-local index
+local index, types
 
 
 -- Every module that a public name leads to, and all of meta.
 local function read_all()
   if index then return index end
   local modules, result = {}, {}
+  types = {}
   for _, path in ipairs(sys.embedded()) do
-    if path:find("^lua/nslua/meta/") then read_file(result, path, nil) end
+    if path:find("^lua/nslua/meta/") then read_file(result, types, path, nil) end
   end
   local function want(names)
     for _, module in pairs(names) do modules[module] = true end
@@ -198,7 +211,7 @@ local function read_all()
     local path = "lua/" .. module:gsub("%.", "/")
     local file = path .. ".lua"
     if not sys.embedded(file) then file = path .. "/init.lua" end
-    read_file(result, file, module)
+    read_file(result, types, file, module)
   end
   index = result
   return result
@@ -215,6 +228,18 @@ end
 ---@return table<string, table> records
 function help.all()
   return read_all()
+end
+
+
+---The types of the annotations (classes, aliases): the lines that describe each.
+---
+---    print(table.concat(require "nslua.help".types()["nslua.Stat"], "\n"))
+---
+---Source: nslua(1)
+---@return table<string, string[]> types
+function help.types()
+  read_all()
+  return types
 end
 
 

@@ -12,7 +12,9 @@ list.types = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time" }
 
 -- -- what a list can do ------------------------------------------------------
 
----@class nslua.List
+---@class nslua.Lines: string[]  tostring joins them
+
+---@class nslua.List: table[]  records; tostring makes a table of them
 local methods = {}
 
 -- A list whose rows have a line each, not columns.

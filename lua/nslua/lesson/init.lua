@@ -6,6 +6,8 @@ local sys = require "nslua.sys"
 local schema = require "nslua.lesson.schema"
 local source = require "nslua.lesson.source"
 
+---@class nslua.Lesson  a table that was checked: id, title, needs, steps
+
 local lesson = {}
 
 -- The program knows a lesson that a script returns by this name.

@@ -8,6 +8,8 @@ local ns = sys.primitives
 
 local handle = {}
 
+---A root: its directory, and how boxes get it.
+---@class nslua.Rootfs
 local Rootfs = {}
 local metatable = { __index = Rootfs, __name = "nslua.Rootfs" }
 
