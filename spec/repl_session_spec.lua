@@ -169,6 +169,26 @@ describe("a session", function()
   end)
 end)
 
+describe("a person at a prompt", function()
+  it("may call variables what Lua's libraries are called", function()
+    local out = helpers.nslua([[
+      ns = require "nslua"
+      local session, write, find = require "nslua.repl".new {}, io.write, string.find
+      for _, line in ipairs { "table, type, string = {}, 'uts', 5", "local n = 1", "next = pairs pairs = nil pcall = 1",
+        "ipairs, select, error, tostring, math, load, rawget = nil", "debug, os, io, utf8, require, _G = nil",
+        "getmetatable, setmetatable = nil", "{ n, { type } }", "x.y.z", "{ 1, 2", "}", "ns.list { type = type }[1].type",
+        "ns.unshare 'nosuch'" } do
+        local outcome = session:feed(line)
+        if not outcome.more then write(outcome.text, "\n") end
+      end
+      write(find(session:feed "?ns.box".text, "^ns%.box%(") and "helps\n" or "", find(session:feed ":time 1".text, "^1\n") and
+        "times\n" or "", session:complete("ns.unsh", 7).items[1].text, "\n", session:close())
+    ]])
+    assert.equal("\n\n\n\n\n\n{ 1, { \"uts\" } }\nstdin:1: attempt to index a nil value (global 'x')\n{ 1, 2 }\nuts\n"
+      .. "stdin:1: bad argument #1 to 'unshare' (unknown namespace type \"nosuch\")\nhelps\ntimes\nunshare\n", out)
+  end)
+end)
+
 describe("the prompt of a session", function()
   it("shows what moved", function()
     local found = helpers.in_child(function()

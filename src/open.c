@@ -85,6 +85,60 @@ static const Embedded *find_module(const char *module) {
   return NULL;
 }
 
+/* -- globals of our own --------------------------------------------------- */
+
+static const char own_globals[] = "nslua.globals", chunks[] = "nslua.chunks";
+
+/* Gives the chunk on top our own globals, if there are such; else it is kept
+   for the day they come. */
+static void set_globals(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, own_globals) == LUA_TTABLE) {
+    lua_setupvalue(L, -2, 1);
+    return;
+  }
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, chunks);
+  lua_pushvalue(L, -3);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  lua_pop(L, 2);
+}
+
+/* Pushes a copy of the globals; what comes later is found through it too. */
+static void copy_globals(lua_State *L) {
+  lua_createtable(L, 0, 32);
+  lua_createtable(L, 0, 1);
+  lua_pushglobaltable(L);
+  for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -7);
+  }
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+}
+
+/* nslua.sys.own_globals(): from here on our modules have a copy of the globals,
+   so that a person at a prompt may call a variable `table` or `type`. The
+   functions of a module share one _ENV, which is that of its chunk. */
+static int sys_own_globals(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, own_globals) == LUA_TTABLE)
+    return 0;
+  lua_settop(L, 0);
+  copy_globals(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, chunks);
+  for (lua_Integer i = 1; lua_rawgeti(L, 2, i) == LUA_TFUNCTION; i++) {
+    lua_pushvalue(L, 1);
+    lua_setupvalue(L, 3, 1);
+    lua_settop(L, 2);
+  }
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, own_globals);
+  lua_pushnil(L);
+  lua_setfield(L, LUA_REGISTRYINDEX, chunks);
+  return 0;
+}
+
+/* -- modules -------------------------------------------------------------- */
+
 /* Pushes the chunk of a module: compiled, where the program brought that. */
 static void push_chunk(lua_State *L, const char *path) {
   const Embedded *e = source_tree() == NULL ? find_bytecode(path) : NULL;
@@ -96,6 +150,7 @@ static void push_chunk(lua_State *L, const char *path) {
   size_t size = e != NULL ? (size_t)(e->end - e->text) : lua_rawlen(L, -1);
   if (luaL_loadbufferx(L, chunk, size, name, mode) != LUA_OK)
     lua_error(L);
+  set_globals(L);
 }
 
 /* The loader of each module of ours: loads and runs it. */
@@ -192,6 +247,7 @@ static const luaL_Reg funcs[] = {
   {"embedded", sys_embedded},
   {"library_paths", sys_library_paths},
   {"load_library", sys_load_library},
+  {"own_globals", sys_own_globals},
   {NULL, NULL},
 };
 

@@ -67,7 +67,7 @@ words.time = { "EXPR", "how long an expression takes", function(session, rest)
   if not fn then return problem end
   local cpu = os.clock()
   local outcome = session:call(fn)
-  cpu = os.clock() - cpu
+  cpu = math.min(os.clock() - cpu, outcome.seconds) -- the call has a price too
   return with_results(session, outcome, "", outcome.ok
     and ("%s (%s on the processor)"):format(duration(outcome.seconds), duration(cpu)) or "")
 end }

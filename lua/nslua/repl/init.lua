@@ -398,6 +398,7 @@ end
 function repl.new(opts)
   opts = opts or {}
   local env = opts.env or _G
+  if rawequal(env, _G) then sys.own_globals() end
   local start = place.look()
   local self = setmetatable({
     env = env, columns = opts.columns, ascii = opts.ascii, color = opts.color,
