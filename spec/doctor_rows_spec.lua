@@ -111,6 +111,8 @@ local symptoms = {
     "3 threads", "ns.clone" },
   { nil, "a second unshare of pid", inside(LEFT), "unshare", "EINVAL", { "CLONE_NEWPID" },
     "pid-twice", "earlier unshare(\"pid\")", "ns.back()" },
+  { nil, "a join after unshare of pid", inside(LEFT), "setns", "EINVAL", { "CLONE_NEWUSER|CLONE_NEWPID" },
+    "join-pid-left", "earlier unshare(\"pid\")", "ns.back()" },
   { nil, "a nested namespace without a map", inside { mapped_uids = 0 }, "unshare", "EPERM", USER,
     "unmapped", "without a uid map", "ns.map(nil" },
   { nil, "a pivot_root onto no mount", inside(), "pivot_root", "EBUSY", { '"/new"', '"/new"' },

@@ -169,6 +169,41 @@ describe("a session", function()
   end)
 end)
 
+describe("a name that is not there", function()
+  local function said(line)
+    local session = start()
+    session:feed "local boxes = { first = 1 }"
+    return session:feed(line)
+  end
+
+  it("comes with the one that may have been meant", function()
+    for line, hint in pairs {
+      ["ns.hostname()"] = "ns has no hostname; did you mean ns.gethostname?",
+      ["return ns.readlnk '/x'"] = "ns has no readlnk; did you mean ns.readlink?",
+      ["unshare 'uts'"] = "there is no unshare; did you mean ns.unshare?",
+      ["boxs.first = 1"] = "there is no boxs; did you mean boxes?",
+      ["boxes.frist()"] = "boxes has no frist; did you mean boxes.first?",
+      ["p = ns.fork(function() end) p:wiat()"] = "p has no wiat; did you mean p:wait?",
+      ["('x'):rpe(3)"] = "there is no rpe; did you mean rep?",
+      ["prnt(1)"] = "there is no prnt; did you mean print?",
+    } do
+      local outcome = said(line)
+      assert.equal(hint, outcome.meant)
+      assert.matches("^stdin:1: attempt to %l+ a nil value %(%l+ '%w+'%)\n" .. hint:gsub("%p", "%%%0") .. "$", outcome.text)
+    end
+    assert.same({ "ns has no hostname; did you mean ns.gethostname?" }, said("ns.hostname").notes)
+  end)
+
+  it("comes alone when nothing is near, and when the words are somebody else's", function()
+    for _, line in ipairs { "zzzzqq()", "boxes.zzzzqq()", "boxes.first()", "error 'attempt to call a nil value'",
+      "error { 'x' }", "local n; n()" } do
+      assert.is_nil(said(line).meant)
+    end
+    assert.same({}, said("ns.zzzzqq").notes)
+    assert.same({}, said("boxes.frist").notes)
+  end)
+end)
+
 describe("a person at a prompt", function()
   it("may call variables what Lua's libraries are called", function()
     local out = helpers.nslua([[

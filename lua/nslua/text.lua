@@ -235,6 +235,9 @@ local function fit(columns, titles, wide, room)
     for i = 1, #wide do
       if wide[i] > least[i] and (not victim or wide[i] > wide[victim]) then victim = i end
     end
+    if not victim and not columns[#wide].whole and wide[#wide] > 4 then -- its title too
+      victim, least[#wide] = #wide, 4
+    end
     if not victim then return end -- wider than the screen: better than wrong
     local give = math.min(total - room, wide[victim] - least[victim])
     wide[victim], total = wide[victim] - give, total - give

@@ -3,6 +3,7 @@
 -- not show. Everything is text; what came from a process or a file name is
 -- shown harmlessly.
 
+local fold = require "nslua.fold"
 local text = require "nslua.text"
 local sys = require "nslua.sys"
 local ns = sys.primitives
@@ -154,8 +155,12 @@ end
 ---@param self nslua.List
 ---@return string
 function view.text(self)
-  local lines = view.lines(self, { width = text.columns() })
-  for _, note in ipairs(view.notes(self)) do lines[#lines + 1] = "(" .. note .. ")" end
+  local width = text.columns()
+  local lines = view.lines(self, { width = width })
+  for _, note in ipairs(view.notes(self)) do
+    note = "(" .. note .. ")"
+    lines[#lines + 1] = width and fold.text(note, width - 1) or note
+  end
   return table.concat(lines, "\n")
 end
 

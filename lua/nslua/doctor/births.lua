@@ -344,6 +344,14 @@ return {
     see = "setns(2)",
   },
   {
+    id = "join-pid-left", call = "setns", errno = "EINVAL",
+    when = function(s, e) return e.types.pid and pid_left(s) end,
+    why = "An earlier unshare(\"pid\") of this process still holds: its children " ..
+      "are born in that pid namespace, and from there only those below it can be joined.",
+    fix = "go back first: ns.back()",
+    see = "setns(2), pid_namespaces(7)",
+  },
+  {
     id = "join-invalid", call = "setns", errno = "EINVAL",
     why = function(_, e)
       if e.types.user then

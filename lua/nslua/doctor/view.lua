@@ -3,24 +3,14 @@
 -- block of remedies to copy.
 
 local sys = require "nslua.sys"
+local fold = require "nslua.fold"
 local text = require "nslua.text"
 
 local view = {}
 
 
 -- Words in lines of at most 79 columns, those after the first indented.
-local function wrap(words, indent)
-  local lines, line = {}, ""
-  for word in words:gmatch("%S+") do
-    if #line > 0 and text.width(line .. word) + 1 > 79 - indent then
-      lines[#lines + 1], line = line, word
-    else
-      line = #line > 0 and line .. " " .. word or word
-    end
-  end
-  lines[#lines + 1] = line
-  return table.concat(lines, "\n" .. (" "):rep(indent))
-end
+local function wrap(words, indent) return fold.words(words, 79 - indent, indent) end
 
 
 ---The abilities, one a line.

@@ -3,6 +3,7 @@
 -- they mean is the business of nslua.repl, and this brings the two together.
 
 local sys = require "nslua.sys"
+local fold = require "nslua.fold"
 local actions = require "nslua.prompt.actions"
 local history = require "nslua.prompt.history"
 local tab = require "nslua.prompt.tab"
@@ -26,6 +27,8 @@ local function say(words)
   if words and words ~= "" then io.write(words, "\n") end
 end
 
+local function note_down(self, note) say(fold.text("note: " .. note, self.session:width() - 1)) end
+
 -- In another process: that is where this prompt is, and all it can tell.
 local function move_in(session)
   if prompt.generation == ns.generation() then return end
@@ -46,11 +49,11 @@ end
 local GREETING = "nslua %s  ?name help    Tab complete    !cmd shell    Ctrl-D leave"
 
 local function greet(self)
-  say(GREETING:format(sys.version))
+  say(fold.text(GREETING:format(sys.version), self.session:width() - 1))
   if rawget(_G, "ns") == nil then rawset(_G, "ns", ns) end
   self.past, self.problem = history.open()
   for entry in self.past:entries() do self.editor.remember(entry) end
-  if self.problem then say("note: the history is not kept: " .. self.problem) end
+  if self.problem then note_down(self, "the history is not kept: " .. self.problem) end
 end
 
 
@@ -71,9 +74,9 @@ end
 
 -- -- what came of a line -----------------------------------------------------------
 
-local function tell(result)
+local function tell(self, result)
   say(result.before)
-  for _, note in ipairs(result.notes or {}) do say("note: " .. note) end
+  for _, note in ipairs(result.notes or {}) do note_down(self, note) end
   if result.interrupted then
     say(" " .. result.text) -- behind the ^C of the terminal
   elseif result.ok then
@@ -122,7 +125,7 @@ end
 local function act(self, action)
   local ok, problem = guarded(self, actions.run, self, action)
   if not ok and problem and not self.editor.interrupted() then
-    tell({ ok = false, text = tostring(problem) })
+    tell(self, { ok = false, text = tostring(problem) })
   end
 end
 
@@ -140,13 +143,13 @@ local function feed(self, line)
     end
     self.session:abandon()
     local seconds = self.editor.interrupted()
-    tell({ ok = false, interrupted = seconds,
+    tell(self, { ok = false, interrupted = seconds,
       text = seconds and ("interrupted after %.1f s"):format(seconds) or result })
     return remember(self, line)
   end
   remember(self, line, result.more)
   if result.more then return say(result.before) end
-  tell(result)
+  tell(self, result)
   if result.action then act(self, result.action) end
   if result.leave then self.status = self.status or 0 end
 end

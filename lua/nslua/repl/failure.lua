@@ -3,6 +3,7 @@
 -- do first; the traceback, that of a box included, when it is asked for.
 
 local sys = require "nslua.sys"
+local fold = require "nslua.fold"
 local value = require "nslua.repl.value"
 
 local failure = {}
@@ -54,7 +55,8 @@ function failure.text(number, err, columns)
     return failure.own_line(number, value.clean(err:match "^(.-)\nin the box: " or err))
   end
   if type(mt) == "table" and rawget(mt, "__tostring") then
-    return failure.own_line(number, value.text(err, columns))
+    local said = failure.own_line(number, value.text(err, columns))
+    return rawequal(mt, sys.error_type) and fold.text(said, columns - 1) or said
   end
   return "error: " .. value.text(err, columns)
 end

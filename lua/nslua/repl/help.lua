@@ -3,6 +3,7 @@
 -- manual is made of.
 
 local sys = require "nslua.sys"
+local fold = require "nslua.fold"
 local help = require "nslua.help"
 local lessons = require "nslua.repl.lessons"
 local manual = require "nslua.repl.manual"
@@ -24,6 +25,11 @@ Ctrl-C     ends what runs, or a block that is not finished      Ctrl-D  leaves
 ]]
 
 
+local function room() return (text.columns() or 80) - 1 end
+
+local function folded(s) return fold.text(s, room()) end
+
+
 ---What the prompt can do.
 ---@return string
 local function overview()
@@ -33,7 +39,7 @@ local function overview()
     rows[i] = { ":" .. name .. (words[name][1] ~= "" and " " .. words[name][1] or ""), words[name][2] }
   end
   local columns = { { title = "" }, { title = "" } }
-  return OVERVIEW .. table.concat(text.table(columns, rows, { headings = false }), "\n")
+  return folded(OVERVIEW .. table.concat(text.table(columns, rows, { headings = false }), "\n"))
 end
 
 local function first_sentence(s)
@@ -83,10 +89,10 @@ end
 -- -- what is said ------------------------------------------------------------
 
 local function record_text(record)
-  local said = help.text(record)
+  local said = help.text(setmetatable({ text = fold.prose(record.text, room()) }, { __index = record }))
   local used = lessons.using(record.name)
   if #used > 0 then said = said .. "\nlessons  :lesson " .. table.concat(used, ", ") end
-  return said
+  return folded(said)
 end
 
 -- All records that begin with a prefix, a line for each.
@@ -101,7 +107,7 @@ local function list_of(prefix, title)
   if #rows == 0 then return nil end
   table.sort(rows, function(a, b) return a[1] < b[1] end)
   local columns = { { title = "", least = 20 }, { title = "" } }
-  local lines = text.table(columns, rows, { headings = false, width = (text.columns() or 80) - 1 })
+  local lines = text.table(columns, rows, { headings = false, width = room() })
   return title .. "\n" .. table.concat(lines, "\n")
 end
 

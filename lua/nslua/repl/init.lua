@@ -63,6 +63,8 @@ local function failed(self, caught, seconds)
     outcome.text = interrupt_text(self, seconds)
   else
     outcome.text = in_style(self, failure.text, self.number, err, columns_of(self))
+    outcome.meant = require "nslua.repl.meant".by(self, err)
+    if outcome.meant then outcome.text = outcome.text .. "\n" .. outcome.meant end
   end
   return outcome
 end
@@ -170,7 +172,11 @@ local function run(self, line, code)
   self.good[#self.good + 1] = { line = line, code = code, silent = outcome.values.n == 0 }
   if outcome.values.n > 0 then
     outcome.text = self:print_all(outcome.values)
-    if outcome.values[1] ~= nil then remember_result(self, outcome.values[1]) end
+    if outcome.values[1] ~= nil then
+      remember_result(self, outcome.values[1])
+    elseif code:find("ns.", 1, true) then
+      table.insert(outcome.notes, require "nslua.repl.meant".nothing(self, code))
+    end
   else
     outcome.text = ""
   end
@@ -215,7 +221,8 @@ end
 ---@param line string
 ---@return table outcome  more=true while a block is incomplete; else ok, values
 ---(as table.pack gives), text (what to show), notes (a list), and perhaps leave
----(end the prompt), interrupted, action (what the owner of the terminal is to do:
+---(end the prompt), interrupted, meant (what a name that is not there may have
+---been), action (what the owner of the terminal is to do:
 ---kind = "shell", "lesson", "undo", with command, proc, name)
 function Session:feed(line)
   line = line:gsub("\r\n", "\n"):gsub("\n$", "")
@@ -265,6 +272,11 @@ end
 ---@param f fun(...): any
 ---@return any ...
 function Session:styled(f, ...) return in_style(self, f, ...) end
+
+
+---How many cells a line has now.
+---@return integer
+function Session:width() return columns_of(self) end
 
 
 ---Looks again where the process is: for a change that no line of the session
