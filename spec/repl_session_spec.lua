@@ -200,6 +200,7 @@ describe("a name that is not there", function()
       assert.is_nil(said(line).meant)
     end
     assert.same({}, said("ns.zzzzqq").notes)
+    assert.equal("nil\tnil", said("nil, ns.nosuch").text)
     assert.same({}, said("boxes.frist").notes)
   end)
 end)

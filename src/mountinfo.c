@@ -308,11 +308,7 @@ static int push_by_namespace(lua_State *L, int arg) {
   return push_by_listmount(L, nsid);
 }
 
-/* ns.mounts([Proc | pid | Ns]) -> list of rows: id, parent, root, mountpoint,
-   type, source, options, super_options, propagation, major, minor
-   proc_pid_mountinfo(5), listmount(2) */
-static int mountinfo_mounts(lua_State *L) {
-  lua_settop(L, 1);
+static int push_rows(lua_State *L) {
   if (luaL_testudata(L, 1, LIB_NS) != NULL)
     return push_by_namespace(L, 1);
   if (!lua_isnil(L, 1))
@@ -320,6 +316,55 @@ static int mountinfo_mounts(lua_State *L) {
   if (access("/proc/thread-self/mountinfo", R_OK) == -1)
     return push_by_listmount(L, 0); /* no procfs here: ask the kernel */
   return push_by_procfs(L, 0);
+}
+
+/* Makes the rows at the bottom a list of nslua.list's. */
+static void become_list(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  lua_getfield(L, -1, "nslua.list");
+  luaL_requiref(L, "nslua.list", lua_tocfunction(L, -1), false);
+  lua_getfield(L, -1, "make");
+  lua_pushvalue(L, 1);
+  lua_pushliteral(L, "mounts");
+  lua_pushnil(L);
+  lua_newtable(L);
+  lua_call(L, 4, 0);
+}
+
+static int rows_index(lua_State *L) {
+  lua_settop(L, 2);
+  if (lua_type(L, 2) != LUA_TSTRING)
+    return 0;
+  become_list(L);
+  lua_pushvalue(L, 2);
+  lua_gettable(L, 1);
+  return 1;
+}
+
+static int rows_tostring(lua_State *L) {
+  lua_settop(L, 1);
+  become_list(L);
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+/* What rows are until somebody asks them for more than their fields. */
+static const luaL_Reg rows_methods[] = {
+  {"__index", rows_index},
+  {"__tostring", rows_tostring},
+  {NULL, NULL},
+};
+
+/* ns.mounts([Proc | pid | Ns]) -> list of rows: id, parent, root, mountpoint,
+   type, source, options, super_options, propagation, major, minor
+   proc_pid_mountinfo(5), listmount(2) */
+static int mountinfo_mounts(lua_State *L) {
+  lua_settop(L, 1);
+  push_rows(L);
+  if (luaL_newmetatable(L, "nslua.List"))
+    luaL_setfuncs(L, rows_methods, 0);
+  lua_setmetatable(L, -2);
+  return 1;
 }
 
 static const luaL_Reg funcs[] = {

@@ -108,16 +108,31 @@ local function process_tree(self)
     { width = text.columns() })
 end
 
+local function mount_tree(self)
+  local rows = {}
+  for i, node in ipairs(arrange(self, function(row) return row.id end, function(row) return row.parent end)) do
+    local row = node.row
+    rows[i] = { node.lead .. text.clean(row.mountpoint), text.clean(row.type), text.clean(row.source) }
+  end
+  return text.table({ { title = "MOUNTPOINT" }, { title = "TYPE" }, { title = "SOURCE" } }, rows,
+    { width = text.columns() })
+end
+
+-- Lists that have one tree only.
+local ONE = { processes = { "process", process_tree }, mounts = { "parent", mount_tree } }
+
 
 ---A list as a tree.
 ---@param self nslua.List
 ---@param by? "owner"|"parent"|"process"
 ---@return nslua.Lines
 function branches.tree(self, by)
-  if self.name == "processes" then
-    by = by or "process"
-    if by ~= "process" then sys.raise("bad argument #1 to 'tree' (processes have a tree by 'process' only)") end
-    return text.lines(process_tree(self))
+  local one = ONE[self.name]
+  if one then
+    if by ~= nil and by ~= one[1] then
+      sys.raise(("bad argument #1 to 'tree' (%s have a tree by '%s' only)"):format(self.name, one[1]))
+    end
+    return text.lines(one[2](self))
   end
   by = by or "owner"
   if not ABOVE[by] then

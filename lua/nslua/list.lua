@@ -92,7 +92,7 @@ function methods:notes() return require "nslua.view".notes(self) end
 
 ---A tree of namespaces: by "owner" (the user namespace that each belongs to;
 ---the default), "parent" (user and pid namespaces), or "process" (who
----started whom). Of processes: by "process".
+---started whom). Of processes: by "process"; of mounts: by "parent".
 ---
 ---    print(ns.list():tree "parent")
 ---

@@ -28,7 +28,7 @@ end
 ---
 ---Raises: EACCES (another user's process), ESRCH (it has ended).
 ---Source: proc_pid_mountinfo(5)
----@return table[] rows
+---@return nslua.List rows
 function Proc:mounts()
   return ns.mounts(self)
 end

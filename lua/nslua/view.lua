@@ -52,21 +52,38 @@ local function default_columns(rows)
   return { "ns", "type", "nprocs", "pid", "user", "command" }
 end
 
+local function no_column(name, columns)
+  local known = {}
+  for word in pairs(columns) do known[#known + 1] = word end
+  table.sort(known)
+  local near = sys.nearest(tostring(name), known)
+  error(("unknown column '%s'%s"):format(text.clean(name), near and (" (did you mean '%s'?)"):format(near) or ""), 0)
+end
+
+-- Mounts: their fields; numbers stand on the right.
+local MOUNT = { mountpoint = {}, type = {}, source = {}, options = {}, root = {}, propagation = {}, super_options = {},
+  id = { right = true }, parent = { right = true }, major = { right = true }, minor = { right = true } }
+
+local function mount_layout(self)
+  local names, columns = self.columns or { "mountpoint", "type", "source", "options" }, {}
+  for i, name in ipairs(names) do
+    local column = MOUNT[name] or no_column(name, MOUNT)
+    columns[i] = { title = name:gsub("_", " "):upper(), right = column.right }
+  end
+  return names, columns
+end
+
+local function mount_cell(row, name) return text.clean(row[name]) end
+
 -- The columns of a list for text.table; the last one may be cut.
 local function layout(self)
+  if self.name == "mounts" then return mount_layout(self) end
   local names = self.columns or default_columns(self)
   local columns = {}
   for i, name in ipairs(names) do
     if self.name == "namespaces" then
       local column = NAMESPACE[name]
-      if not column then
-        local known = {}
-        for word in pairs(NAMESPACE) do known[#known + 1] = word end
-        table.sort(known)
-        local near = sys.nearest(tostring(name), known)
-        error(("unknown column '%s'%s"):format(text.clean(name),
-          near and (" (did you mean '%s'?)"):format(near) or ""), 0)
-      end
+      if not column then no_column(name, NAMESPACE) end
       columns[i] = { title = column[1], right = column[2] }
     else
       local title = name == "inpid" and "INSIDE" or select(2, ns.ps_column(name))
@@ -139,7 +156,7 @@ end
 ---@return string[]
 function view.lines(self, opts)
   local names, columns = layout(self)
-  local cell = self.name == "namespaces" and view.namespace_cell or process_cell
+  local cell = self.name == "namespaces" and view.namespace_cell or self.name == "mounts" and mount_cell or process_cell
   local rows = {}
   for i, row in ipairs(self) do
     local cells = {}

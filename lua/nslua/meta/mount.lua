@@ -118,15 +118,17 @@ function ns.pivot_root(new, old) end
 ---@field minor integer
 
 ---The mount table of a process, or of a mount namespace that no process need
----be in. Paths are as they are seen from there.
+---be in. Paths are as they are seen from there. The rows print as a table, and
+---have the methods of every list: where, show, tree, lines, json.
 ---
 ---    for _, m in ipairs(ns.mounts()) do print(m.mountpoint, m.type) end
+---    print(ns.mounts():where(function(m) return m.type == "tmpfs" end))
 ---
 ---Raises: ENOENT (no such process), EACCES, EPERM (the namespace of somebody
 ---else), ENOTTY (a namespace, before Linux 6.11), ENOSYS.
 ---Source: proc_pid_mountinfo(5), listmount(2), statmount(2)
 ---@param target? nslua.Proc|integer|nslua.Ns  default: the caller
----@return nslua.MountRow[]
+---@return nslua.List rows  of nslua.MountRow
 function ns.mounts(target) end
 
 return ns

@@ -34,7 +34,7 @@ add("ids", function()
   local set, status = {}, read "/proc/self/status"
   for _, name in ipairs { "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb",
     "NoNewPrivs", "Seccomp" } do
-    local line = status:match("\n" .. name .. ":%s*([^\n]*)")
+    local line = status:match("\n" .. name .. ":[ \t]*([^\n]*)")
     set[name] = line and line:gsub("%s+", " ") or nil
   end
   for _, name in ipairs { "uid_map", "gid_map", "setgroups" } do

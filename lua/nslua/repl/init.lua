@@ -175,7 +175,7 @@ local function run(self, line, code)
     if outcome.values[1] ~= nil then
       remember_result(self, outcome.values[1])
     elseif code:find("ns.", 1, true) then
-      table.insert(outcome.notes, require "nslua.repl.meant".nothing(self, code))
+      outcome.notes[#outcome.notes + 1] = require "nslua.repl.meant".nothing(self, code)
     end
   else
     outcome.text = ""
