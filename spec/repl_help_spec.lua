@@ -121,6 +121,9 @@ describe("a command of the prompt", function()
     assert.matches("names\n  ~ hostname .* → diffed$", name)
     assert.matches("mounts\n  %+ /tmp.* none %(tmpfs", mount)
     assert.equal("1\nnothing changed", none)
+    local compare = require "nslua.repl.diff".compare
+    local function ids(map) return { {}, { uid_map = map }, {}, {}, {}, {}, {}, {} } end
+    assert.same({ "ids", "  ~ uid_map 0 0 1 → none" }, compare(ids "0 0 1", ids ""))
   end)
 
   it(":save writes a script that runs by itself", function()
@@ -180,6 +183,17 @@ describe("the end of a session", function()
 end)
 
 describe("a box of a session", function()
+  it("says what it is, and when it is no more", function()
+    local alive, inside, ended = helpers.in_child(function()
+      local _, feed = start()
+      feed "b = ns.box { 'user', 'uts' }"
+      return feed "b", feed "{ b }", feed "b:close() return b"
+    end)
+    assert.matches("^box %d+/1: new user pid uts$", alive)
+    assert.matches("^{ process %d+ }$", inside)
+    assert.matches("^box %d+: new user pid uts; it has ended$", ended)
+  end)
+
   it("that is a local <close> ends with it, and is counted", function()
     assert.equal("2 boxes ended, 0 mounts left", helpers.in_child(function()
       local session, feed = start()

@@ -14,7 +14,7 @@
 
 local build = arg[1]
 
-local ORDER = { "start", "cold", "warm", "heap", "root", "calls", "list", "rootfs", "net", "lesson" }
+local ORDER = { "start", "cold", "warm", "heap", "root", "calls", "list", "rootfs", "net", "lesson", "prompt" }
 
 
 local function capture(command)

@@ -169,6 +169,7 @@ end
 
 local function line_of(key, old, new)
   key, old, new = text.clean(key), old and text.clean(old), new and text.clean(new)
+  old, new = old == "" and "none" or old, new == "" and "none" or new
   if old == nil then return ("+ %s %s"):format(key, new) end
   if new == nil then return ("- %s %s"):format(key, old) end
   return ("~ %s %s %s %s"):format(key, old, text.symbol "to", new)

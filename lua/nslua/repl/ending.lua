@@ -54,7 +54,7 @@ function ending.boxes(children)
   return n
 end
 
--- "process 4502: 1 inside; new user pid uts"
+-- "box 4502/1: new user pid uts"
 local function box_text(proc)
   local fields, new = sys.fields(proc), {}
   for _, word in ipairs { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" } do
@@ -62,7 +62,18 @@ local function box_text(proc)
   end
   local ok, pids = pcall(function() return proc:pids() end)
   local inside = ok and pids[#pids] ~= proc.pid and ("/" .. pids[#pids]) or ""
-  return ("box %d%s: new %s; ends with this session"):format(proc.pid, inside, table.concat(new, " "))
+  return ("box %d%s: new %s"):format(proc.pid, inside, table.concat(new, " "))
+end
+
+
+---What a handle of a box is, as the prompt shows it; nil for what is none.
+---@param v any
+---@return string?
+function ending.box_text(v)
+  if getmetatable(v) ~= "nslua.Proc" then return nil end
+  local ok, fields = pcall(sys.fields, v)
+  if not ok or not fields.which then return nil end
+  return box_text(v) .. (v.running and "" or "; it has ended")
 end
 
 
@@ -74,7 +85,7 @@ function ending.new_boxes(inherited)
   for _, child in ipairs(ending.children(inherited)) do
     if child.box and not inherited.told[child.proc] then
       inherited.told[child.proc] = true
-      lines[#lines + 1] = box_text(child.proc)
+      lines[#lines + 1] = box_text(child.proc) .. "; ends with this session"
     end
   end
   return lines

@@ -3,6 +3,7 @@
 -- cycles named, strings without a raw control byte, lists as they print.
 
 local sys = require "nslua.sys"
+local ending = require "nslua.repl.ending"
 local lexer = require "nslua.lexer"
 local text = require "nslua.text"
 
@@ -121,7 +122,7 @@ local function plain(v, alone)
   if kind == "string" then return alone and plain_string(v) or quoted(v, LONGEST_INSIDE) end
   if kind == "number" then return alone and tostring(v) or number_text(v) end
   if kind == "function" then return function_text(v, alone) end
-  return own_text(v) or clean_lines(tostring(v))
+  return kind == "userdata" and alone and ending.box_text(v) or own_text(v) or clean_lines(tostring(v))
 end
 
 
