@@ -210,7 +210,7 @@ describe("from the prompt", function()
     t:expect "\n11\tinner\n"
     t:expect "box ▸ "
     t:type "\4"
-    t:expect "true\texit\t0\n"
+    assert.is_nil(t:expect("(.-)true\texit\t0\n"):find "ended") -- the box is not its own
     t:expect "host ▸ "
     t:type "print(b:hostname())\r"
     t:expect "\nchanged\n"

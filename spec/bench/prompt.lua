@@ -51,9 +51,9 @@ local session
 
 function ways.complete()
   if not session then
-    big = {}
+    local big = {}
     for i = 1, 10000 do big["field" .. i] = i end
-    session = require "nslua.repl".new { env = setmetatable({}, { __index = _G }) }
+    session = require "nslua.repl".new { env = { big = big } }
   end
   assert(#session:complete("print(big.field").items > 0)
 end

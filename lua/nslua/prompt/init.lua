@@ -33,6 +33,7 @@ local function note_down(self, note) say(fold.text("note: " .. note, self.sessio
 local function move_in(session)
   if prompt.generation == ns.generation() then return end
   session.name, session.start = "box", session:refresh()
+  session:adopt()
 end
 
 -- A prompt within a prompt (box:repl(), a lesson) knows the same values.

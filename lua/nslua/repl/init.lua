@@ -268,6 +268,11 @@ function Session:prompt()
 end
 
 
+---What is there now is none of the session's business: for one that goes on in a
+---child, where the boxes are its parent's.
+function Session:adopt() self.inherited = ending.inherited() end
+
+
 ---Calls f(...) with the session's width and signs, and out of any trace.
 ---@param f fun(...): any
 ---@return any ...
