@@ -64,17 +64,17 @@ all: nslua libraries
 libraries: build/libnslua.a build/libnslua.so.0 build/nslua.so
 libraries: $(foreach p,$(parts),$(if $(if $($p_needs),$(call exists,$($p_needs)),yes),build/nslua/$p.so,without-$p))
 
-# Fewer pages to map and to touch at start: relocations packed, where linker and
-# libc know how (the probe has to run), and no pages of padding between parts.
-compact = -Wl,-z,noseparate-code $(shell echo 'int main(void) { return 0; }' | \
-  $(CC) -Wl,-z,pack-relative-relocs -o build/probe -x c - 2>/dev/null && build/probe && \
-  echo -Wl,-z,pack-relative-relocs)
+# Fewer pages to map and to touch at start: at a fixed address our tables need
+# no relocation, and there are no pages of padding between parts.
+compact := -no-pie -Wl,-z,noseparate-code
 
 link_program = $(LINK) $(compact) -o $@ $(filter %.o,$^) -Wl,--dynamic-list=src/lua.symbols \
 	  -Wl,--whole-archive $(LUA_A) -Wl,--no-whole-archive -Wl,--as-needed -lc -lm -ldl
 
+# A copy, written in one go: the page cache holds that in larger pieces, which
+# are cheaper to map than what a linker writes here and there.
 nslua: $(program_objects) $(library_objects) src/lua.symbols
-	$(say) $(link_program)
+	$(say) $(link_program) && cp $@ $@.whole && mv $@.whole $@
 
 # The library leaves Lua's symbols to whoever links or loads it.
 build/libnslua.a: $(library_objects)

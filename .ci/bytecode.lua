@@ -1,7 +1,7 @@
 -- bytecode.lua DIR FILE... - compiles Lua modules into DIR, with their line
 -- numbers, under the names that embedded modules have in error messages. The
--- names of local variables are left out: to read them is a good part of what
--- loading costs, and only a mistake of ours would show them.
+-- names of local variables and upvalues are left out: to read them is a good
+-- part of what loading costs, and only a mistake of ours would show them.
 
 local ns = require "nslua"
 
@@ -62,7 +62,7 @@ local function skip_local(s, at)
   return skip_pair(s, skip_string(s, at))
 end
 
--- Puts a function into `out` piece by piece, its locals as an empty list.
+-- Puts a function into `out` piece by piece, its names as two empty lists.
 local function copy_function(s, at, out)
   local from = at
   at = skip_pair(s, skip_string(s, at)) + 3 -- source, lines, three bytes
@@ -77,14 +77,12 @@ local function copy_function(s, at, out)
     from = at
   end
   at = skip_list(s, skip_list(s, at, bytes(1)), skip_pair) -- lines
-  out[#out + 1] = s:sub(from, at - 1) .. "\x80"
-  from = skip_list(s, at, skip_local)
-  at = skip_list(s, from, skip_string) -- names of upvalues
-  out[#out + 1] = s:sub(from, at - 1)
-  return at
+  out[#out + 1] = s:sub(from, at - 1) .. "\x80\x80"
+  at = skip_list(s, at, skip_local)
+  return skip_list(s, at, skip_string) -- names of upvalues
 end
 
-local function without_locals(s)
+local function without_names(s)
   local out = { s:sub(1, HEADER + 1) }
   assert(copy_function(s, HEADER + 2, out) == #s + 1, "the dump has another format")
   return table.concat(out)
@@ -99,7 +97,7 @@ for i = 2, #arg do
   local target = dir .. "/" .. path
   make_folders(target)
   local out = assert(io.open(target, "wb"))
-  local binary = without_locals(string.dump(chunk))
+  local binary = without_names(string.dump(chunk))
   assert(load(binary, path, "b"))
   out:write(binary)
   out:close()
