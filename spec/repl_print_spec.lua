@@ -99,6 +99,10 @@ describe("a value at the prompt", function()
     assert.matches("^function%(a, ...%)  spec/repl_print_spec.lua:%d+$", show(function(a, ...) return a, ... end))
   end)
 
+  it("that is ns says where its help is", function()
+    assert.equal("ns: Linux namespaces   (?ns lists what is there)", show(ns))
+  end)
+
   it("that is a list prints as its table, in the session's width", function()
     local s = show(ns.list "uts", 60)
     assert.matches("^ +NS TYPE NPROCS", s)

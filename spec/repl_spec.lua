@@ -4,6 +4,7 @@
 
 local helpers = require "spec.helpers"
 local prompts = require "spec.prompts"
+local terminal = require "spec.terminal"
 
 local CTRL_C, CTRL_D, CTRL_Z = "\3", "\4", "\26"
 
@@ -227,6 +228,26 @@ describe("the prompt after a script", function()
     prompts.lines(t, "print(ns:upper())")
     t:expect "\nMINE\n"
     leave(t)
+  end)
+
+  it("is lua's where its output goes into a pipe, and where its input comes from one", function()
+    for _, command in ipairs { "%s | cat", "(echo '1 + 1'; echo ns) | %s -i" } do
+      local t = terminal.start({ "sh", "-c", command:format(helpers.program) }, { NSLUA_READLINELIB = "", LUA_INIT = "" })
+      local typed = command:find "cat"
+      if typed then
+        t:expect "> "
+        t:type "1 + 1\r"
+        t:expect "\n2\n> "
+        t:type "ns\r"
+        t:expect "\nnil\n> "
+        t:type "\4"
+      else
+        t:expect "\n2\n.*nil\n"
+      end
+      assert.equal("true exit 0", t:outcome())
+      assert.is_nil(t.shown:find("?name", 1, true))
+      t:__close()
+    end
   end)
 
   it("is not for a terminal that only hears: no ns in a pipe", function()

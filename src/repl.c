@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * repl.c - the prompt. In a pipe it is the prompt of lua, and that is here. On
- * a terminal it is nslua.prompt, which gets its lines from editor.c; should it
- * fail, the plain prompt goes on instead.
+ * a terminal (both what is read and what is written) it is nslua.prompt, which
+ * gets its lines from editor.c; should it fail, the plain prompt goes on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,7 +207,10 @@ int repl_run(lua_State *L) {
   host_program = NULL;
   on_terminal = isatty(STDIN_FILENO);
   host_survives = on_terminal;
-  if (on_terminal && host_report(L, run_driver(L)) == LUA_OK)
+  bool is_seen = on_terminal && isatty(STDOUT_FILENO);
+  if (on_terminal && !is_seen)
+    editor_open();
+  if (is_seen && host_report(L, run_driver(L)) == LUA_OK)
     status = (int)lua_tointeger(L, -1);
   else
     status = plain_prompt(L);

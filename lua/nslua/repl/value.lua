@@ -240,6 +240,7 @@ end
 function render(v, state, path)
   if type(v) == "userdata" then return brief(v, plain(v)) end
   if type(v) ~= "table" then return (plain(v)) end
+  if rawequal(v, sys.primitives) then return "ns: Linux namespaces   (?ns lists what is there)" end
   local said = own_text(v)
   if said and state.depth == 0 then return said end
   if said then return brief(v, said) end
