@@ -137,9 +137,14 @@ build/stage1: $(filter-out build/bytecode.o,$(program_objects)) $(library_object
 	$(say) $(link_program)
 
 modules := $(filter-out lua/nslua/meta/% scripts/%,$(embedded))
+
+# Those of nearly every run lie side by side: fewer pages to map.
+first := $(patsubst %,lua/nslua/%.lua,core cli init list ps netns options birth box proc)
+
 build/bytecode.o: build/bytecode.inc
 build/bytecode.inc: build/stage1 .ci/bytecode.lua .ci/embed $(modules)
 	$(say) ./build/stage1 .ci/bytecode.lua build/bytecode $(modules)
+	$(say) .ci/embed $(filter $(first),$(modules)) $(filter-out $(first),$(modules)) > $(@:.inc=.order)
 	$(say) .ci/embed $(modules) > $@
 
 # Made from the annotations, which the program carries.

@@ -10,7 +10,7 @@
 #define FILE(id, module, path)                                                 \
   INCBIN(bytecode_##id, "build/bytecode/" path)                                \
   extern const char bytecode_##id[], bytecode_##id##_end[];
-#include "bytecode.inc"
+#include "bytecode.order"
 #undef FILE
 
 #define FILE(id, module, path)                                                 \

@@ -171,32 +171,63 @@ size_t procfs_args(int proc_fd, pid_t pid, bool marked, char *buffer,
 
 /* -- users ---------------------------------------------------------------- */
 
+/* "name:x:uid:...": the length of the name when the number is the one wanted,
+   else 0. */
+static size_t name_of(const char *line, uid_t uid) {
+  const char *name = strchr(line, ':');
+  const char *digits = name ? strchr(name + 1, ':') : NULL;
+  if (digits == NULL || *line == '+' || *line == '-')
+    return 0;
+  const char *end = ++digits;
+  bool same = procfs_number(&end) == uid && end > digits && *end == ':';
+  return same ? (size_t)(name - line) : 0;
+}
+
 /* /etc/passwd first: the name service brings in half of libc and may ask a
-   daemon, and only for users that the file does not have. */
-static bool find_in_file(uid_t uid, struct passwd *record, char *text,
-                         size_t size) {
-  struct passwd *found = NULL;
-  FILE *file = fopen("/etc/passwd", "re");
-  if (file == NULL)
-    return false;
-  while (fgetpwent_r(file, record, text, size, &found) == 0)
-    if (record->pw_uid == uid)
-      break;
-  fclose(file);
-  return found != NULL && found->pw_uid == uid;
+   daemon, and only for users that the file does not have. It is read by hand,
+   for the C library's way needs more memory than the whole scan. The name is
+   left where the file was read to. */
+static size_t find_in_file(uid_t uid, char *text, size_t size) {
+  size_t kept = 0, found = 0;
+  ssize_t n;
+  int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+  if (fd == -1)
+    return 0;
+  do {
+    char *line = text, *end;
+    n = read(fd, text + kept, size - 1 - kept);
+    text[kept + (size_t)(n > 0 ? n : 0)] = '\0';
+    while (found == 0 && (end = strchrnul(line, '\n')) &&
+           (*end != '\0' || (n <= 0 && end > line))) {
+      bool last = *end == '\0';
+      *end = '\0';
+      found = name_of(line, uid);
+      memmove(text, line, found);
+      line = last ? end : end + 1;
+    }
+    kept = strlen(line);
+    if (found == 0)
+      memmove(text, line, kept);
+    if (kept == size - 1)
+      kept = 0; /* no line of that file */
+  } while (found == 0 && n > 0);
+  close(fd);
+  return found;
 }
 
 void procfs_pushuser(lua_State *L, int cache, uid_t uid) {
-  struct passwd record, *found = &record;
+  struct passwd record, *found = NULL;
   char text[2048];
   if (lua_rawgeti(L, cache, (lua_Integer)uid) == LUA_TSTRING)
     return;
   lua_pop(L, 1);
-  if (find_in_file(uid, &record, text, sizeof text) ||
-      (getpwuid_r(uid, &record, text, sizeof text, &found) == 0 && found))
+  size_t length = find_in_file(uid, text, sizeof text);
+  if (length > 0)
+    lua_pushlstring(L, text, length);
+  else if (getpwuid_r(uid, &record, text, sizeof text, &found) == 0 && found)
     lua_pushstring(L, record.pw_name);
   else
-    lua_pushfstring(L, "%d", (int)uid);
+    lua_pushfstring(L, "%I", (LUAI_UACINT)uid);
   lua_pushvalue(L, -1);
   lua_rawseti(L, cache, (lua_Integer)uid);
 }
