@@ -192,6 +192,24 @@ describe("from the prompt", function()
     leave(t)
   end)
 
+  helpers.ns_it("user pid mnt", "a shell gives the terminal back in a pid namespace of somebody else's making, too", function()
+    local t = prompts.start { shell = true, before = "unshare -Urmfp --mount-proc " }
+    prompts.lines(t, "ns.unshare 'pid'")
+    assert.is_truthy(t:shows("only children move", 10))
+    for _ = 1, 2 do
+      prompts.lines(t, "!true", "print('still ' .. 'here')")
+      t:expect "\nstill here\n"
+      prompts.lines(t, "ns.back()")
+    end
+    assert.is_nil(t.shown:find("only children move", t.seen, true))
+    t:expect "> "
+    t:type "\4"
+    t:expect "%$ "
+    t:type "exit 0\r"
+    assert.equal("true exit 0", t:outcome())
+    t:__close()
+  end)
+
   helpers.ns_it("user pid uts mnt", "boxes have shells and prompts, and end with it", function()
     local t = prompts.start { plain = false }
     t:expect "host ▸ "

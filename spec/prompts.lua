@@ -21,7 +21,7 @@ end
 
 ---Starts one: editor= a library ("" is none, the default), env=, argv=, state=
 ---a folder, plain=false leaves the prompt as it is, shell=true lets a shell
----start it, as a job.
+---start it, as a job, before= what stands before it there.
 function prompts.start(opts)
   opts = opts or {}
   local env = { NSLUA_READLINELIB = opts.editor or "", INPUTRC = "/dev/null", LANG = "C.UTF-8", SHELL = "/bin/sh",
@@ -33,7 +33,7 @@ function prompts.start(opts)
   t.modes = fresh_modes()
   if opts.shell then
     t:expect "%$ "
-    t:type(helpers.program .. "\r")
+    t:type((opts.before or "") .. helpers.program .. "\r")
   end
   t:expect "nslua %d[^\n]*\n"
   return t

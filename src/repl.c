@@ -4,6 +4,7 @@
  * a terminal (both what is read and what is written) it is nslua.prompt, which
  * gets its lines from editor.c; should it fail, the plain prompt goes on.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +201,19 @@ static int run_driver(lua_State *L) {
   return lua_pcall(L, 1, 1, 0);
 }
 
+/* A group that our pid namespace does not show could not get the terminal back
+   from whom we lend it to (unshare --pid --fork nslua): then we lead one. */
+static void lead_a_group(void) {
+  sigset_t set, old;
+  if (getpgrp() != 0 || setpgid(0, 0) == -1)
+    return;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTTOU);
+  sigprocmask(SIG_BLOCK, &set, &old);
+  tcsetpgrp(STDIN_FILENO, getpgrp());
+  sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
 int repl_run(lua_State *L) {
   const char *program = host_program;
   bool survives = host_survives;
@@ -210,6 +224,8 @@ int repl_run(lua_State *L) {
   bool is_seen = on_terminal && isatty(STDOUT_FILENO);
   if (on_terminal && !is_seen)
     editor_open();
+  if (is_seen)
+    lead_a_group();
   if (is_seen && host_report(L, run_driver(L)) == LUA_OK)
     status = (int)lua_tointeger(L, -1);
   else

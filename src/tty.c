@@ -140,10 +140,12 @@ static int tty_tcsetpgrp(lua_State *L) {
 
 /* -- the loan ------------------------------------------------------------- */
 
-/* sys.lends_terminal(fd) -> boolean: is fd a terminal, and ours to lend? */
+/* sys.lends_terminal(fd) -> boolean: is fd a terminal, and ours to lend? Group
+   0 is one that our pid namespace does not show: it could not take it back. */
 static int tty_lends_terminal(lua_State *L) {
   int fd = lib_checkfd(L, 1);
-  lua_pushboolean(L, isatty(fd) && tcgetpgrp(fd) == getpgrp());
+  lua_pushboolean(L, isatty(fd) && getpgrp() != 0 &&
+                       tcgetpgrp(fd) == getpgrp());
   return 1;
 }
 

@@ -89,8 +89,8 @@ function place.notes(from, to)
   local notes = {}
   for _, word in ipairs { "user", "pid", "time" } do
     local now = FOR_CHILDREN[word] or word
-    local own = from[word] ~= to[word]
-    if from[now] ~= to[now] and (word == "user" or not own) then
+    local own, born = from[word] ~= to[word], from[now] == "not born" -- no move: the first child came
+    if from[now] ~= to[now] and not born and (word == "user" or not own) then
       notes[#notes + 1] = word .. ": " .. NOTES[word]
     end
   end
