@@ -119,6 +119,32 @@ describe("mount", function()
     assert.is_true(gone)
   end)
 
+  it_mounts("is one system call, and no other as long as nobody uses the handle", function()
+    local out, err = helpers.run { "strace", "-qq", "-e", "trace=%file", "-e", "signal=none", helpers.program, "-e", [[
+      local ns = require "nslua"
+      ns.unshare("user", "mnt")
+      ns.chdir "/"
+      ns.mount("x", "/tmp", "tmpfs")
+      ns.umount "/tmp"]] }
+    assert.equal("", out)
+    local tail = err:match 'chdir%("/"%)[^\n]*\n(.*)' -- who has no strace has no such line
+    if not tail then pending "absent: no strace here" end
+    assert.same({ "mount", "umount2" }, { tail:match "^(%w+)[^\n]*\n(%w+)[^\n]*\n$" }, tail)
+  end)
+
+  it_mounts("knows its number before another mount can take its place", function()
+    assert.same({ false, false, false, "second" }, { inside(function()
+      local first = ns.mount("first", "a", "tmpfs")
+      local elsewhere = ns.mount("elsewhere", "b", "tmpfs")
+      ns.umount(elsewhere)
+      ns.umount "./a"
+      ns.mount("second", "a", "tmpfs")
+      local late = ns.mount("late", "b", "tmpfs")
+      ns.fork(function() ns.umount "b" end):wait()
+      return first == elsewhere, first:umount(), late:umount(), row_at(dir .. "/a").source
+    end) })
+  end)
+
   it_mounts("answers true when it only changes a mount", function()
     assert.same({ true, true, "ro,relatime shared:" }, { inside(function()
       local a = ns.mount(nil, dir, nil, "remount,bind,ro")

@@ -882,6 +882,7 @@ static int clone_clone(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   luaL_checkstack(L, 60, "clone");
+  lib_number_mounts(L);
   call.proc = lib_newproc(L);
   Guard *guard = new_guard(L, call.proc);
   call.region = get_region(L);

@@ -180,6 +180,7 @@ typedef struct lib_Proc {
 typedef struct lib_Mount {
   lib_Fd h;    /* only the generation means something */
   uint64_t id; /* the mount's own number, 0 when there is none any more */
+  bool fresh;  /* mounted, and nobody has asked for its number yet */
 } lib_Mount;
 
 #define LIB_FD "nslua.Fd"
@@ -193,10 +194,13 @@ lib_Ns *lib_newns(lua_State *L);
 lib_Proc *lib_newproc(lua_State *L); /* uservalue 1: a table for Lua */
 
 /* A mount that is not there yet; it keeps source, target and type. After the
-   mounting lib_mounted(L, index) takes down which one it is. */
+   mounting lib_mounted(L, index) says that it is there. */
 lib_Mount *lib_newmount(lua_State *L, const char *source, const char *target,
                         const char *type);
 void lib_mounted(lua_State *L, int index);
+/* Asks for the number of the newest mount, if nobody has: before any call that
+   may put another mount at its place, or us where its path means another. */
+void lib_number_mounts(lua_State *L);
 
 /* An open handle or an argument error ("closed handle" included). */
 lib_Fd *lib_checkfdhandle(lua_State *L, int arg);

@@ -19,7 +19,11 @@
 
 /* -- the handle --------------------------------------------------------------
  * It knows its mount by number: a path may mean another mount by the time
- * that the handle closes, in this namespace or another. */
+ * that the handle closes, in this namespace or another. The number is asked for
+ * when it is wanted, or before our next call that could change what is there:
+ * a mount whose handle nobody uses is one system call. */
+
+static const char newest_key = 'm'; /* registry: the mount that is fresh */
 
 /* Its user values, as properties. */
 enum { SOURCE = 1, TARGET, TYPE, VALUES = TYPE };
@@ -35,11 +39,14 @@ static int mount_get(lua_State *L) {
   return 0;
 }
 
-/* The number of the mount that a path is on; 0 when nobody can tell. */
+/* The number of the mount at a path; 0 when there is none, and when nobody can
+   tell. */
 static uint64_t mount_id(const char *path) {
   struct statx st;
   if (statx(AT_FDCWD, path, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
             STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &st) == -1)
+    return 0;
+  if (st.stx_attributes_mask & ~st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
     return 0;
   return st.stx_mask & (STATX_MNT_ID | STATX_MNT_ID_UNIQUE) ? st.stx_mnt_id : 0;
 }
@@ -61,6 +68,7 @@ lib_Mount *lib_newmount(lua_State *L, const char *source, const char *target,
   m->h.fd = -1;
   m->h.generation = lib_generation();
   m->id = 0;
+  m->fresh = false;
   luaL_setmetatable(L, LIB_MOUNT);
   lua_pushstring(L, source);
   lua_setiuservalue(L, -2, SOURCE);
@@ -79,8 +87,37 @@ static const char *push_target(lua_State *L, int index) {
 
 void lib_mounted(lua_State *L, int index) {
   lib_Mount *m = luaL_checkudata(L, index, LIB_MOUNT);
-  m->id = mount_id(push_target(L, index));
+  m->fresh = true;
+  lua_pushvalue(L, index);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &newest_key);
+}
+
+/* Pushes the mount that is fresh; with none it pushes nothing: NULL. */
+static lib_Mount *push_newest(lua_State *L) {
+  luaL_checkstack(L, 4, "mount");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &newest_key);
+  lib_Mount *m = lua_touserdata(L, -1);
+  if (m == NULL)
+    lua_pop(L, 1);
+  return m;
+}
+
+/* [the newest] -> []    It is fresh no longer. */
+static void settle(lua_State *L, lib_Mount *newest, uint64_t id) {
+  newest->id = id;
+  newest->fresh = false;
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &newest_key);
   lua_pop(L, 1);
+}
+
+void lib_number_mounts(lua_State *L) {
+  lib_Mount *newest = push_newest(L);
+  if (newest == NULL)
+    return;
+  uint64_t id = mount_id(push_target(L, -1));
+  lua_pop(L, 1);
+  settle(L, newest, id);
 }
 
 /* mount:umount([flags = "detach"]) -> whether it was still there
@@ -90,6 +127,7 @@ static int mount_umount_handle(lua_State *L) {
   unsigned long flags = lua_isnoneornil(L, 2)
                           ? MNT_DETACH
                           : lib_checkflags(L, 2, lib_umountflags);
+  lib_number_mounts(L);
   uint64_t id = m->id;
   const char *target = push_target(L, 1);
   if (id == 0 || !lib_mine(&m->h) || mount_id(target) != id) {
@@ -110,6 +148,7 @@ static int mount_close(lua_State *L) {
     lua_settop(L, 1);
     return mount_umount_handle(L);
   }
+  lib_number_mounts(L);
   const char *target = push_target(L, 1);
   if (m->id != 0 && lib_mine(&m->h) && mount_id(target) == m->id)
     umount2(target, MNT_DETACH);
@@ -120,6 +159,7 @@ static int mount_close(lua_State *L) {
 static int mount_eq(lua_State *L) {
   lib_Mount *a = luaL_testudata(L, 1, LIB_MOUNT);
   lib_Mount *b = luaL_testudata(L, 2, LIB_MOUNT);
+  lib_number_mounts(L);
   lua_pushboolean(L, a != NULL && b != NULL && a->id != 0 && a->id == b->id);
   return 1;
 }
@@ -129,7 +169,8 @@ static int mount_tostring(lua_State *L) {
   const char *target = push_target(L, 1);
   const char *clean = lib_pushclean(L, target, strlen(target));
   lua_getiuservalue(L, 1, TYPE);
-  const char *type = m->id != 0 ? lua_tostring(L, -1) : "unmounted";
+  const char *type =
+    m->id != 0 || m->fresh ? lua_tostring(L, -1) : "unmounted";
   lua_pushfstring(L, "mount %s (%s)", clean, type);
   return 1;
 }
@@ -156,6 +197,7 @@ static int mount_mount(lua_State *L) {
   if (type == NULL && !(flags & (MS_BIND | MS_MOVE)) && !changes)
     luaL_argerror(L, 3, "a new mount wants a file system type");
   if (!changes) {
+    lib_number_mounts(L);
     lua_settop(L, 5);
     lib_newmount(L, source, target,
                  flags & MS_MOVE ? "move" : flags & MS_BIND ? "bind" : type);
@@ -170,6 +212,20 @@ static int mount_mount(lua_State *L) {
   return 1;
 }
 
+/* What is taken away at the place of the newest mount is that mount. */
+static lib_Mount *push_newest_at(lua_State *L, const char *target) {
+  lib_Mount *newest = push_newest(L);
+  if (newest == NULL)
+    return NULL;
+  bool same = strcmp(push_target(L, -1), target) == 0;
+  lua_pop(L, 1);
+  if (same)
+    return newest;
+  lua_pop(L, 1);
+  lib_number_mounts(L);
+  return NULL;
+}
+
 /* ns.umount(target | Mount [, flags]) -> true    umount2(2) */
 static int mount_umount(lua_State *L) {
   unsigned long flags = lib_checkflags(L, 2, lib_umountflags);
@@ -177,10 +233,14 @@ static int mount_umount(lua_State *L) {
     luaL_argerror(L, 2, "number has bits that umount2(2) does not know");
   lib_Mount *m = luaL_testudata(L, 1, LIB_MOUNT);
   const char *target = m ? push_target(L, 1) : lib_checkpath(L, 1);
-  lib_done(L, umount2(target, (int)flags), "umount2", "sw", target,
-           lib_umountflags, flags);
+  lib_Mount *newest = push_newest_at(L, target);
+  lib_check(L, umount2(target, (int)flags), "umount2", "sw", target,
+            lib_umountflags, flags);
+  if (newest != NULL)
+    settle(L, newest, 0);
   if (m != NULL)
     m->id = 0;
+  lua_pushboolean(L, 1);
   return 1;
 }
 
@@ -191,6 +251,7 @@ static int mount_chroot(lua_State *L) {
   const char *path = lib_checkpath(L, 1);
   lib_remember_start(L);
   lib_departure(L, "chroot");
+  lib_number_mounts(L);
   lib_leave_root();
   return lib_done(L, chroot(path), "chroot", "s", path);
 }
@@ -235,6 +296,7 @@ static int mount_pivot_root(lua_State *L) {
   const char *old = lib_optpath(L, 2, NULL);
   lib_remember_start(L);
   lib_departure(L, "pivot_root");
+  lib_number_mounts(L);
   lib_leave_root();
   if (old == NULL)
     return pivot_and_drop(L, path);

@@ -304,6 +304,7 @@ static int ns_back(lua_State *L) {
       return luaL_error(L, "the start was not saved: no /proc was mounted");
   }
   luaL_checktype(L, 1, LUA_TTABLE);
+  lib_number_mounts(L);
   for (int i = LIB_NSCOUNT - 1; i >= 0; i--)
     back_one(L, 1, i);
   back_directories(L, 1);
@@ -336,6 +337,10 @@ static int ns_unshare(lua_State *L) {
     luaL_argerror(L, 1, "namespace type expected");
   lib_remember_start(L);
   depart(L, types, "unshare");
+  if (types & CLONE_NEWNS) { /* mounts will follow */
+    lib_number_mounts(L);
+    lib_leave_root();
+  }
   bool user = types & CLONE_NEWUSER;
   uid_t uid = user ? geteuid() : 0;
   gid_t gid = user ? getegid() : 0;
@@ -389,6 +394,7 @@ static int ns_setns(lua_State *L) {
   luaL_checkany(L, 1);
   int types = check_types(L, 2);
   lib_remember_start(L);
+  lib_number_mounts(L);
   lib_leave_root();
   if (lua_isinteger(L, 1) || luaL_testudata(L, 1, LIB_PROC))
     return setns_process(L, types);

@@ -355,6 +355,7 @@ static int fork_twice(lua_State *L) {
 /* ns.fork(fn, ...) -> Proc    fork(2) */
 static int proc_fork(lua_State *L) {
   sigset_t all, old;
+  lib_number_mounts(L);
   if (lua_isnoneornil(L, 1))
     return fork_twice(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);

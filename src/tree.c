@@ -74,6 +74,7 @@ static int tree_move_mount(lua_State *L) {
     (at == AT_FDCWD ? MOVE_MOUNT_F_SYMLINKS : MOVE_MOUNT_F_EMPTY_PATH);
   lua_settop(L, 2);
   const char *shown = push_dirfd(L, at);
+  lib_number_mounts(L);
   lib_newmount(L, at == AT_FDCWD ? from : NULL, to, "tree");
   lib_leave_root();
   lib_check(L, syscall(SYS_move_mount, at, from, AT_FDCWD, to, (unsigned)flags),

@@ -150,11 +150,16 @@ static bool same_word(const char *a, const char *b, size_t length) {
   return strlen(a) == length && strncasecmp(a, b, length) == 0;
 }
 
-bool lib_findword(const lib_Word *set, const char *word, size_t length,
-                  unsigned long *bits) {
-  const lib_Word *w = set;
+static const lib_Word *find_short(const lib_Word *w, const char *word,
+                                  size_t length) {
   while (w->word != NULL && !same_word(w->word, word, length))
     w++;
+  return w;
+}
+
+bool lib_findword(const lib_Word *set, const char *word, size_t length,
+                  unsigned long *bits) {
+  const lib_Word *w = find_short(set, word, length);
   if (w->word == NULL)
     for (w = set; w->word != NULL && !same_word(w->name, word, length);)
       w++;
@@ -276,6 +281,9 @@ static unsigned long flag_value(lua_State *L, int arg, int index,
   if (lua_type(L, index) == LUA_TSTRING) {
     size_t length;
     const char *s = lua_tolstring(L, index, &length);
+    const lib_Word *w = find_short(set, s, length);
+    if (w->word != NULL) /* one word, as mostly */
+      return w->bits;
     if (memchr(s, '\0', length) != NULL)
       luaL_argerror(L, arg, "flag word contains a NUL");
     return words_to_bits(L, arg, s, s + length, set);

@@ -7,6 +7,9 @@ local ns = {}
 ---A mount that this process made: `mount /tmp/x (tmpfs)`. At the end of its
 ---`<close>` block it is detached, if it is still there and this process made
 ---it: it knows its mount by number, so another one at the same path is safe.
+---The number is asked for when the handle is first used, or before the next
+---call of `ns` that could put another mount there; in between, another program
+---that mounts at the same path can be mistaken for it.
 ---When the handle is only forgotten, the mount stays.
 ---@class nslua.Mount
 ---@field source string
