@@ -24,7 +24,7 @@ describe("a session in the window of tmux", function()
 
   -- Waits until the end of the window is what the pattern says.
   local function expect(pattern)
-    local deadline, seen = ns.clock() + PATIENCE, nil
+    local deadline, seen = ns.clock() + PATIENCE
     repeat
       seen = window():gsub("\n+$", "")
       if seen:find(pattern .. "$") then return seen end

@@ -95,6 +95,9 @@ describe("a value at the prompt", function()
 
   it("that is a function says where it is from", function()
     assert.equal("function: string.rep   (?string.rep explains it)", show(string.rep))
+    _G._9 = print
+    assert.equal("function: print   (?print explains it)", show(print))
+    _G._9 = nil
     assert.equal("function: ns.mount   (?ns.mount explains it)", show(ns.mount))
     assert.matches("^function%(a, ...%)  spec/repl_print_spec.lua:%d+$", show(function(a, ...) return a, ... end))
   end)

@@ -126,7 +126,7 @@ end
 local function act(self, action)
   local ok, problem = guarded(self, actions.run, self, action)
   if not ok and problem and not self.editor.interrupted() then
-    tell(self, { ok = false, text = tostring(problem) })
+    tell(self, { ok = false, text = fold.text(tostring(problem), self.session:width() - 1) })
   end
 end
 

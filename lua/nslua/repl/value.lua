@@ -80,8 +80,8 @@ local function library_name(fn)
   for _, module in ipairs(LIBRARIES) do
     for name, other in next, package.loaded[module] or {} do
       if rawequal(other, fn) and type(name) == "string" then
-        if module == "_G" then return name end
-        return (module == "nslua" and "ns" or module) .. "." .. name
+        if module ~= "_G" then return (module == "nslua" and "ns" or module) .. "." .. name end
+        if require "nslua.repl.manual".all()[name] then return name end -- no variable that holds it
       end
     end
   end
