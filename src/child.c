@@ -64,11 +64,8 @@ static long create_file(const char *path, long mode) {
   return fd < 0 ? fd : 0;
 }
 
-/* One for everybody is that whatever the umask says. */
 static long make_directory(const char *path, long mode) {
   long result = RAW3(SYS_mkdirat, AT_FDCWD, path, mode);
-  if (result == 0 && (mode & 022) != 0)
-    result = RAW3(SYS_fchmodat, AT_FDCWD, path, mode);
   return result == E_EXIST ? 0 : result;
 }
 
@@ -185,14 +182,17 @@ static long pivot_root(const char *new_root, const char *put_old) {
    same place in the old root, where we are; none there, none here. */
 static long make_node(const char *path, long mode, long device) {
   long result = RAW4(SYS_mknodat, AT_FDCWD, path, S_IFCHR | mode, device);
-  if (result == 0)
-    return RAW3(SYS_fchmodat, AT_FDCWD, path, mode);
   if (result != E_PERM)
     return result;
   result = create_file(path, mode);
   if (result == 0)
     result = RAW5(SYS_mount, path + 1, path, 0, MS_BIND, 0);
   return result == E_NOENT ? RAW3(SYS_unlinkat, AT_FDCWD, path, 0) : result;
+}
+
+static long set_umask(Plan *plan, long mask) {
+  plan->umask = (int)RAW1(SYS_umask, mask);
+  return 0;
 }
 
 static long set_rlimit(const Step *step) {
@@ -331,6 +331,8 @@ static long do_step(Plan *plan, const Step *step) {
   case OP_SETSID: return RAW0(SYS_setsid);
   case OP_SIGNALS:
     return RAW4(SYS_rt_sigprocmask, SIG_SETMASK, step->data, 0, 8);
+  case OP_UMASK: return set_umask(plan, n[0]);
+  case OP_UMASK_BACK: return set_umask(plan, plan->umask);
   case OP_UNSHARE: return RAW1(SYS_unshare, n[0]);
   case OP_WAIT_GO: return wait_go(plan);
   default: return file_step(step);

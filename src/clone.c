@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,7 +30,7 @@
 
 enum {
   STACK_SIZE = 64 * 1024,
-  OWN_STEPS = 16, /* what we add to the steps of Lua, at most */
+  OWN_STEPS = 40, /* what we add to the steps of Lua, at most */
   MOST_STEPS = 512,
   MOST_JOINS = 16,
 };
@@ -76,12 +77,42 @@ static const struct {
   {"setsid", "setsid", OP_SETSID, ""},
   {"signals", "rt_sigprocmask", OP_SIGNALS, ""},
   {"symlink", "symlink", OP_SYMLINK, "ss"},
+  {"umask", "umask", OP_UMASK, "o"},
+  {"umask_back", "umask", OP_UMASK_BACK, ""},
   {"umount", "umount2", OP_UMOUNT, "su"},
   {"unshare", "unshare", OP_UNSHARE, "n"},
   {"wait_go", "read", OP_WAIT_GO, ""},
   {"write", "write", OP_WRITE, "ss"},
 };
 enum { KINDS = sizeof step_kinds / sizeof *step_kinds };
+
+/* The step "dev" is all of these: a /dev as every Linux has it, its devices and
+   its shm for everybody whatever the umask says. */
+#define NODE(name, major, minor)                                               \
+  {.op = OP_NODE, .s = {"/dev/" name}, .n = {0666, (major) << 8 | (minor)}}
+#define LINK(target, name) {.op = OP_SYMLINK, .s = {target, "/dev/" name}}
+static const Step dev_steps[] = {
+  {.op = OP_MKDIR, .s = {"/dev"}, .n = {0755}},
+  {.op = OP_MOUNT,
+   .s = {"tmpfs", "/dev", "tmpfs", "mode=755"},
+   .n = {MS_NOSUID | MS_STRICTATIME}},
+  {.op = OP_MKDIR, .s = {"/dev/pts"}, .n = {0755}},
+  {.op = OP_MOUNT,
+   .s = {"devpts", "/dev/pts", "devpts",
+         "newinstance,ptmxmode=0666,mode=620"},
+   .n = {MS_NOSUID | MS_NOEXEC}},
+  {.op = OP_UMASK, .n = {0}},
+  {.op = OP_MKDIR, .s = {"/dev/shm"}, .n = {01777}},
+  NODE("null", 1, 3),   NODE("zero", 1, 5),    NODE("full", 1, 7),
+  NODE("random", 1, 8), NODE("urandom", 1, 9), NODE("tty", 5, 0),
+  {.op = OP_UMASK_BACK},
+  LINK("/proc/self/fd", "fd"),
+  LINK("fd/0", "stdin"), LINK("fd/1", "stdout"), LINK("fd/2", "stderr"),
+  LINK("pts/ptmx", "ptmx"),
+};
+#undef NODE
+#undef LINK
+enum { DEV_STEPS = sizeof dev_steps / sizeof *dev_steps };
 
 static const char region_key = 'r'; /* registry: the memory below */
 static const char image_key = 'i';  /* registry: the reaper's memory file */
@@ -265,6 +296,11 @@ static Step *add_step(Call *call, Op op) {
   return step;
 }
 
+static void add_dev(Call *call) {
+  for (int i = 0; i < DEV_STEPS; i++)
+    *add_step(call, dev_steps[i].op) = dev_steps[i];
+}
+
 static void add_write(Call *call, const char *path, const char *text) {
   if (text == NULL || *text == '\0')
     return;
@@ -289,10 +325,15 @@ static void add_lua_steps(Call *call) {
     if (lua_rawgeti(L, list, i) != LUA_TTABLE)
       luaL_error(L, "steps[%I] is no table", i);
     lua_rawgeti(L, -1, 1);
-    int kind = kind_by_name(L, luaL_checkstring(L, -1));
-    lua_pop(L, 1);
-    Step *step = add_step(call, step_kinds[kind].op);
-    read_step(L, step_kinds[kind].fields, step, anchor);
+    const char *name = luaL_checkstring(L, -1);
+    lua_pop(L, 1); /* the step's table keeps it */
+    if (strcmp(name, "dev") == 0) {
+      add_dev(call);
+    } else {
+      int kind = kind_by_name(L, name);
+      Step *step = add_step(call, step_kinds[kind].op);
+      read_step(L, step_kinds[kind].fields, step, anchor);
+    }
     lua_pop(L, 1);
   }
 }
@@ -340,6 +381,21 @@ static void add_streams(Call *call) {
     }
 }
 
+static bool changes_ids(const Call *call) {
+  if (call->plan.njoins > 0)
+    return true;
+  for (int i = 0; i < call->plan.nsteps; i++)
+    switch (call->plan.steps[i].op) {
+    case OP_CAPS:
+    case OP_PRCTL:
+    case OP_SETGROUPS:
+    case OP_SETRESGID:
+    case OP_SETRESUID: return true;
+    default: break;
+    }
+  return false;
+}
+
 /* The order is the point: the death signal before anything that may take
    long, the maps before anything that needs a right, the death signal again
    since a change of ids clears it, the signal mask right before exec. */
@@ -358,7 +414,8 @@ static void make_steps(Call *call, bool reaper) {
     add_write(call, "/proc/self/uid_map", call->map.uid);
   }
   add_lua_steps(call);
-  add_death_signal(call);
+  if (changes_ids(call))
+    add_death_signal(call);
   add_streams(call);
   if (call->is_exec)
     add_step(call, OP_CLOSE_OTHERS);
@@ -597,21 +654,6 @@ static void reap_middle(long pid) {
     ;
 }
 
-static bool changes_ids(const Call *call) {
-  if (call->plan.njoins > 0)
-    return true;
-  for (int i = 0; i < call->plan.nsteps; i++)
-    switch (call->plan.steps[i].op) {
-    case OP_CAPS:
-    case OP_PRCTL:
-    case OP_SETGROUPS:
-    case OP_SETRESGID:
-    case OP_SETRESUID: return true;
-    default: break;
-    }
-  return false;
-}
-
 /* A child that shares our memory also shares `dumpable`: while it joins the
    namespaces of strangers nobody there may look at our heap; and when it has
    changed its ids we put right what the kernel cleared for both, or the id
@@ -684,6 +726,7 @@ static const char *fixed_words(Op op) {
   case OP_ENTER_TIME: return "time_for_children, CLONE_NEWTIME";
   case OP_LO_UP: return "SIOCSIFFLAGS, lo, IFF_UP";
   case OP_SIGNALS: return "SIG_SETMASK, [], NULL, 8";
+  case OP_UMASK_BACK: return "the former one";
   default: return "";
   }
 }

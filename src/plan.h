@@ -48,6 +48,8 @@ typedef enum Op {
   OP_SETSID,
   OP_SIGNALS,       /* the mask the parent had */
   OP_SYMLINK,
+  OP_UMASK,
+  OP_UMASK_BACK,    /* to what the last OP_UMASK found */
   OP_UMOUNT,
   OP_UNSHARE,
   OP_WAIT_GO,       /* until the parent has written the id maps */
@@ -90,6 +92,7 @@ typedef struct Plan {
   int channel;         /* our end; the other end is the parent's */
   int channel_parent;
   int parent;          /* a pidfd of the parent */
+  int umask;           /* before OP_UMASK */
   struct clone_args worker; /* how the middle makes the worker */
   char *worker_stack;  /* its top */
   volatile Outcome *outcome;

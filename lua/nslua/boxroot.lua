@@ -10,14 +10,6 @@ local ns = sys.primitives
 
 local boxroot = {}
 
--- name -> major << 8 | minor, as in every Linux
-local NODES = { null = 0x103, zero = 0x105, full = 0x107, random = 0x108,
-  urandom = 0x109, tty = 0x500 }
-local LINKS = {
-  { "/proc/self/fd", "/dev/fd" }, { "fd/0", "/dev/stdin" },
-  { "fd/1", "/dev/stdout" }, { "fd/2", "/dev/stderr" },
-  { "pts/ptmx", "/dev/ptmx" },
-}
 local ATTRIBUTES = { ro = 1, nosuid = 2, nodev = 4, noexec = 8 }
 
 
@@ -112,20 +104,6 @@ local function mount_proc(steps, plan, create)
   add(steps, "mount", "proc", path, "proc", "nosuid,nodev,noexec", false)
 end
 
-local function mount_dev(steps, plan)
-  if not plan.dev then return end
-  add(steps, "mkdir", "/dev", 493)
-  add(steps, "mount", "tmpfs", "/dev", "tmpfs", "nosuid,strictatime", "mode=755")
-  for node, device in pairs(NODES) do
-    add(steps, "node", "/dev/" .. node, 438, device)
-  end
-  add(steps, "mkdir", "/dev/pts", 493)
-  add(steps, "mount", "devpts", "/dev/pts", "devpts", "nosuid,noexec",
-    "newinstance,ptmxmode=0666,mode=620")
-  add(steps, "mkdir", "/dev/shm", 1023)
-  for _, link in ipairs(LINKS) do add(steps, "symlink", link[1], link[2]) end
-end
-
 -- A directory that is there in every system, to build an overlay on: in the
 -- box's own mount namespace nobody else sees what is mounted over it.
 local function staging()
@@ -191,7 +169,7 @@ function boxroot.add(steps, opts, which)
     enter_root(steps, root, which.user == true)
     add(steps, "pivot_root", ".", ".")
   end
-  mount_dev(steps, plan)
+  if plan.dev then add(steps, "dev") end
   mount_proc(steps, plan, root)
   mount_all(steps, plan, root)
   if root then
