@@ -247,14 +247,19 @@ describe("from the prompt", function()
     prompts.lines(t, "b:enter()")
     t:expect "[$#] "
     t:type "stty raw -echo; echo up\n"
-    t:expect "up"
+    t:expect "\nup"
     ns.kill(math.tointeger(pid), "KILL")
     t:expect "signal\t9\n"
     prompts.lines(t, "print('still ' .. 'here')")
     t:expect "\nstill here\n"
     prompts.lines(t, "!b true")
     t:expect "process %d+ has ended\n"
+    prompts.lines(t, "b")
+    t:expect "\nbox %d+[^\n]*: new [^\n]*; it has ended\n"
+    prompts.lines(t, "b:repl()")
+    t:expect "\nstdin:1: the process has ended: %d+\n"
     leave(t)
+    assert.is_nil(t.shown:find("stack traceback", 1, true))
   end)
 
   helpers.ns_it("user mnt uts", "a lesson runs and comes back", function()

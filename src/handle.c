@@ -133,7 +133,8 @@ pid_t lib_checkpid(lua_State *L, int arg) {
   if (proc == NULL)
     return luaL_typeerror(L, arg, "Proc or pid");
   if (proc->h.fd < 0 || proc->state != LIB_RUNNING)
-    luaL_argerror(L, arg, "the process has ended");
+    lib_raise(L, lua_pushfstring(L, "the process has ended: %d",
+                                 (int)proc->pid));
   return proc->pid;
 }
 

@@ -368,7 +368,7 @@ return {
     see = "setns(2)",
   },
   {
-    id = "join-gone", call = "setns pidfd_open pidfd_send_signal", errno = "ESRCH",
+    id = "join-gone", call = "setns pidfd_open pidfd_send_signal ioctl", errno = "ESRCH",
     why = "That process has ended.",
     fix = "hold the namespace itself: local n = ns.of(pid, TYPE) keeps it alive",
     see = "pidfd_open(2)",

@@ -126,7 +126,8 @@ end
 local function act(self, action)
   local ok, problem = guarded(self, actions.run, self, action)
   if not ok and problem and not self.editor.interrupted() then
-    tell(self, { ok = false, text = fold.text(tostring(problem), self.session:width() - 1) })
+    local said = tostring(problem):gsub("\nstack traceback:.*", "") -- through us, no concern of anybody
+    tell(self, { ok = false, text = fold.text(said, self.session:width() - 1) })
   end
 end
 

@@ -7,6 +7,9 @@ local ns = sys.primitives
 local ending = {}
 
 
+-- Does it run still? Asks the kernel: nobody may have waited for it.
+local function runs(proc) return proc.running and select(2, proc:wait(0)) == "timeout" end
+
 -- Handles of the children that this process has, by pid.
 local function handles()
   local found = {}
@@ -34,7 +37,7 @@ end
 function ending.children(inherited)
   local list = {}
   for pid, proc in pairs(handles()) do
-    if not rawequal(inherited.children[pid], proc) and proc.running then
+    if not rawequal(inherited.children[pid], proc) and runs(proc) then
       local ok, fields = pcall(sys.fields, proc)
       list[#list + 1] = { proc = proc, box = ok and fields.which ~= nil }
     end
@@ -73,7 +76,7 @@ function ending.box_text(v)
   if getmetatable(v) ~= "nslua.Proc" then return nil end
   local ok, fields = pcall(sys.fields, v)
   if not ok or not fields.which then return nil end
-  return box_text(v) .. (v.running and "" or "; it has ended")
+  return box_text(v) .. (runs(v) and "" or "; it has ended")
 end
 
 
