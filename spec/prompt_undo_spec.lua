@@ -12,12 +12,12 @@ describe("the way back", function()
 
   helpers.ns_it("user uts", "leads to before the process changed for good", function()
     local t = prompts.start()
-    prompts.lines(t, "pid, uid, x = ns.getpid(), ns.geteuid(), 1", "ns.unshare('user', 'uts') x = 2",
-      "print('ids', ns.getpid() == pid, ns.geteuid() == uid, x)")
+    prompts.lines(t, "pid, user, x = ns.getpid(), ns.readlink '/proc/self/ns/user', 1", "ns.unshare('user', 'uts') x = 2",
+      "print('ids', ns.getpid() == pid, ns.readlink '/proc/self/ns/user' == user, x)")
     t:expect "\nids\tfalse\tfalse\t2\n"
     prompts.lines(t, "x = 3", ":undo")
     t:expect "\nback before ns.unshare\n"
-    prompts.lines(t, "print('ids', ns.getpid() == pid, ns.geteuid() == uid, x)")
+    prompts.lines(t, "print('ids', ns.getpid() == pid, ns.readlink '/proc/self/ns/user' == user, x)")
     t:expect "\nids\ttrue\ttrue\t1\n"
     assert.equal("true exit 0", prompts.leave(t))
   end)
