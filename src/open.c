@@ -76,8 +76,9 @@ static const Embedded *find_module(const char *module) {
   memcpy(name, module, size);
   for (char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot, '.'))
     *dot = '/';
+  char *end = stpcpy(stpcpy(path, "lua/"), name); /* printf: three pages more */
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-    snprintf(path, sizeof path, "lua/%s%s", name, endings[i]);
+    memcpy(end, endings[i], strlen(endings[i]) + 1);
     const Embedded *e = find_embedded(path);
     if (e != NULL && e->module != NULL && strcmp(e->module, module) == 0)
       return e;
