@@ -50,6 +50,19 @@ typedef struct Ids {
   lua_Integer outside, count; /* of the last range */
 } Ids;
 
+/* Not by printf, whose code a short program would map for these alone. */
+static char *put_number(char *out, lua_Integer n, char after) {
+  char digits[24];
+  int count = 0;
+  do
+    digits[count++] = (char)('0' + n % 10);
+  while ((n /= 10) > 0);
+  while (count > 0)
+    *out++ = digits[--count];
+  *out++ = after;
+  return out;
+}
+
 /* The text grows on the Lua stack: [text] -> [longer text] */
 static void add_range(lua_State *L, int arg, int table, Ids *ids) {
   char line[64];
@@ -58,9 +71,10 @@ static void add_range(lua_State *L, int arg, int table, Ids *ids) {
   ids->count = range_field(L, arg, table, 3);
   if (++ids->ranges > MOST_RANGES)
     luaL_argerror(L, arg, "a map has at most 340 ranges");
-  snprintf(line, sizeof line, "%lld %lld %lld\n", (long long)inside,
-           (long long)ids->outside, (long long)ids->count);
-  lua_pushstring(L, line);
+  char *end = put_number(line, inside, ' ');
+  end = put_number(end, ids->outside, ' ');
+  end = put_number(end, ids->count, '\n');
+  lua_pushlstring(L, line, (size_t)(end - line));
   lua_concat(L, 2);
 }
 
