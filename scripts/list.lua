@@ -28,6 +28,25 @@ local function row_of(list, handle)
   end
 end
 
+local PLACE = {}
+for place, type in ipairs { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" } do PLACE[type] = place end
+
+-- The same list by type and with the oldest process first: the numbers alone say nothing, for the
+-- kernel gives them out again.
+local function in_order(list)
+  table.sort(list, function(a, b)
+    if a.type ~= b.type then return PLACE[a.type] < PLACE[b.type] end
+    return (a.pid or 0) < (b.pid or 0)
+  end)
+  return list
+end
+
+-- A list's table, and how many processes did not tell theirs.
+local function table_of(list)
+  local lines = in_order(list):lines()
+  return ("%s\n\nprocesses hidden: %d\n"):format(table.concat(lines, "\n"), list.hidden)
+end
+
 local function host_is_where_it_was(t)
   t.uts = t.uts or t.host:ns("uts").inode
   return t.host:ns("uts").inode == t.uts
@@ -66,7 +85,7 @@ return ns.lesson {
       ns.list does the same.]],
     shell = "lsns",
     observe = true,
-    show = function() return tostring(ns.list()) end,
+    show = function() return table_of(ns.list()) end,
     check = {
       ["each of the host's namespaces has a row"] = function(t)
         local list = ns.list()
@@ -75,7 +94,7 @@ return ns.lesson {
         end
         return true
       end },
-    hint = { "What could not be read is counted in the last line. The next but one step asks why." } },
+    hint = { "What could not be read is counted in the last line. Step 5 asks why." } },
 
   { "One type, one process, some columns",
     say = [[A new process in a new UTS and a new IPC namespace. The list has two rows more; of
@@ -84,9 +103,10 @@ return ns.lesson {
     shell = "lsns -t uts\nlsns -p PID\nlsns -o NS,PID,COMMAND",
     run = function(t)
       t.box = ns.box { "uts", "ipc", pid = false }
-      print(ns.list "uts")
-      print(ns.list({ pid = t.box }):show("ns", "type", "nprocs"))
-      print(ns.list({ pid = t.box, type = "uts" }):show("ns", "pid", "command"))
+      print(table_of(ns.list "uts"))
+      print(table_of(ns.list({ pid = t.box }):show("ns", "type", "nprocs")))
+      local own = ns.list { pid = t.box, type = "uts" }
+      print(table_of(own:show("ns", "pid", "command")))
     end,
     check = {
       ["the box's UTS namespace has a row of its own"] = function(t)
@@ -135,8 +155,9 @@ return ns.lesson {
         return #list, list.hidden
       end) }
       t.outside = ns.list "uts"
-      print("from the box, hidden:", t.inside[2], "and UTS seen:", t.inside[1])
-      print("from the host:", t.outside.hidden, "and UTS seen:", #t.outside)
+      local line = "from the %s: hidden: %d, UTS seen: %d"
+      print(line:format("box", t.inside[2], t.inside[1]))
+      print(line:format("host", t.outside.hidden, #t.outside))
     end,
     check = {
       ["the box does not see the host's"] = function(t)
@@ -156,7 +177,7 @@ return ns.lesson {
       short:ns("uts"):pin "/tmp/kept"
       short:close()
       local kept = ns.list { persistent = true }
-      print(kept:show("ns", "type", "nprocs", "kept_by"))
+      print(table_of(kept:show("ns", "type", "nprocs", "kept_by")))
     end,
     check = {
       ["nobody is in it, and it is there"] = function(t)
@@ -194,7 +215,8 @@ return ns.lesson {
     shell = "lsns --tree=owner",
     observe = true,
     show = function(t)
-      return tostring(ns.list():tree "owner") .. "\n\n" .. tostring(ns.matrix { t.host, t.box, t.inner, t.guest })
+      local tree = in_order(ns.list()):tree "owner"
+      return ("%s\n\n%s"):format(tree, ns.matrix { t.host, t.box, t.inner, t.guest })
     end,
     check = {
       ["the guest's UTS namespace belongs to the guest's user namespace"] = function(t)
