@@ -280,6 +280,20 @@ describe("processes", function()
     end)
   end)
 
+  it("get signals that are told by name, for they are numbers and no bits", function()
+    helpers.in_child(function()
+      local lines = {}
+      local child <close> = ns.fork(function() ns.poll({}, 60) end)
+      ns.trace(function(line) lines[#lines + 1] = line:gsub("%d+, ", "N, ", 1) end)
+      child:kill "TERM"
+      ns.kill(child, 0)
+      ns.try(ns.killpg, 4194304, 35)
+      ns.trace(false)
+      assert.same({ "pidfd_send_signal(N, SIGTERM) = 0", "pidfd_send_signal(N, 0) = 0",
+        "killpg(N, 35) = -1 ESRCH" }, lines)
+    end)
+  end)
+
   it("have the small questions and settings of prctl", function()
     helpers.in_child(function()
       assert.equal(ns.readlink "/proc/self", tostring(ns.getpid()))

@@ -189,10 +189,18 @@ static int proc_wait_any(lua_State *L) {
 
 /* -- signals -------------------------------------------------------------- */
 
+/* A signal is a number, no set of bits; those of real time have no word. */
+static const char *signal_name(lua_State *L, int sig) {
+  for (const lib_Word *w = lib_signals; w->word != NULL; w++)
+    if (w->bits == (unsigned long)sig)
+      return w->name;
+  return lua_pushfstring(L, "%d", sig);
+}
+
 static int send_signal(lua_State *L, int pidfd, int sig) {
+  const char *name = signal_name(L, sig);
   return lib_done(L, syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0),
-                  "pidfd_send_signal", "dw", pidfd, lib_signals,
-                  (unsigned long)sig);
+                  "pidfd_send_signal", "dr", pidfd, name);
 }
 
 /* ns.kill(target [, signal = "TERM"]) -> true    pidfd_send_signal(2) */
@@ -210,8 +218,8 @@ static int proc_killpg(lua_State *L) {
   int sig = lib_checksignal(L, 2, SIGTERM);
   if (pgid <= 1) /* kill(-1) would mean everybody */
     luaL_argerror(L, 1, "a process group > 1 is wanted");
-  return lib_done(L, kill(-pgid, sig), "killpg", "dw", (int)pgid, lib_signals,
-                  (unsigned long)sig);
+  const char *name = signal_name(L, sig);
+  return lib_done(L, kill(-pgid, sig), "killpg", "dr", (int)pgid, name);
 }
 
 /* -- Proc as a handle ----------------------------------------------------- */
