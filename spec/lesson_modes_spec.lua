@@ -28,6 +28,18 @@ describe("lessons on the command line", function()
 
   local function stage_it(name, fn) return helpers.ns_it("user mnt uts", name, fn) end
 
+  stage_it("do not run a script that makes no lesson, and go on with the others", function()
+    local tool = dir .. "/tool.lua"
+    do
+      local file <close> = assert(io.open(tool, "w"))
+      file:write 'print "did its work"\nos.exit(3)\n'
+    end
+    local out, err, status = helpers.nslua { "--batch", tool, "uts" }
+    assert.same({ ("nslua: %s returns no lesson (return ns.lesson { ... })\n"):format(tool), 2 }, { err, status })
+    assert.truthy(out:find("uts: 5 steps, all", 1, true), out)
+    assert.falsy(out:find("did its work", 1, true))
+  end)
+
   -- -- list -----------------------------------------------------------------
 
   it("lists the course in the order of learning", function()

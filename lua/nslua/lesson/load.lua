@@ -27,6 +27,15 @@ local function find(name, carried)
 end
 
 
+-- A script that makes no lesson is not run to see what it returns: a tool would
+-- do its work, and end the program.
+local function speaks_of_lessons(text)
+  for _, token in ipairs(source.tokens(text)) do
+    if token.text:find "lesson" then return true end
+  end
+end
+
+
 ---Loads a lesson from a file, or from the program itself by its id or path.
 ---@param name string
 ---@param carried? boolean  look for no file
@@ -39,12 +48,14 @@ function load_.file(name, carried)
   source.remember(chunk, text)
   local fn, message = load((text:gsub("^#[^\n]*", "")), chunk, "t")
   if not fn then return nil, message, 1 end
+  local no_lesson = ("%s returns no lesson (return ns.lesson { ... })"):format(sys.clean(name))
+  if not speaks_of_lessons(text) then return nil, no_lesson, 2 end
   source.loading = chunk
   local ok, value = pcall(fn, name)
   source.loading = nil
   if not ok then return nil, value, 1 end
   if not lesson.is(value) then
-    return nil, ("%s returns no lesson (return ns.lesson { ... })"):format(sys.clean(name)), 2
+    return nil, no_lesson, 2
   end
   return value
 end
