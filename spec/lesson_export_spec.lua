@@ -64,6 +64,28 @@ describe("names that stay", function()
     assert.equal("uid 65534, 2 and 44711", renamed("uid 65534, 2 and 44711", { 300, 4711, 70000 - 1 }, "44711"))
   end)
 
+  it("are not needed for descriptors and lengths of messages in a trace", function()
+    assert.equal([[write(FD, 21) = 21
+[pid 7] dup3(FD, 0) = 0
+[child] setns(FD, CLONE_NEWPID) = 0
+open("/x", O_RDONLY) = FD
+pidfd_open(12, 0) = FD
+RTM_NEWLINK("veth", {name="a"}, {net_fd=FD}) = 0
+sendmsg(FD, N) = N
+write("/proc/self/uid_map", "0 0 1") = 0
+setuid(0) = 0
+dup2(1, 2) = 2]], stable.descriptors [[write(34, 21) = 21
+[pid 7] dup3(19, 0) = 0
+[child] setns(22, CLONE_NEWPID) = 0
+open("/x", O_RDONLY) = 22
+pidfd_open(12, 0) = 19
+RTM_NEWLINK("veth", {name="a"}, {net_fd=21}) = 0
+sendmsg(21, 798) = 798
+write("/proc/self/uid_map", "0 0 1") = 0
+setuid(0) = 0
+dup2(1, 2) = 2]])
+  end)
+
   it("make tables the same, however long the numbers were", function()
     local function printed(a, b)
       local wide = #tostring(b)
@@ -74,6 +96,41 @@ describe("names that stay", function()
     assert.equal(printed(998, 1001), printed(1234567, 1234569))
     local tree = "TREE      PID COMMAND\na        4711 sh\n└─uts    4712\n  └─b    4713 x"
     assert.equal("TREE  PID COMMAND\na      p1 sh\n└─uts  p2\n  └─b  p3 x", renamed(tree, { 4711, 4712, 4713 }))
+  end)
+end)
+
+
+describe("the system calls of a step", function()
+  helpers.adds_no_global "nslua.lesson.calls"
+  local calls = require "nslua.lesson.calls"
+
+  it("stand below the call that made their process, however both went on", function()
+    local want = { "mkdir() = 0", "clone3(0) = 7", "[pid 7] fchdir(3) = 0", "[pid 7] execve() = 0",
+      "pidfd_open(8, 0) = 3", "[child] sethostname() = 0", "waitid(8) = 1", "uname() = 0" }
+    local function mixed(...)
+      local lines = {}
+      for i, n in ipairs { ... } do lines[i] = want[n] .. "\n" end
+      return table.concat(lines)
+    end
+    for _, raw in ipairs { mixed(1, 2, 3, 4, 5, 6, 7, 8), mixed(1, 3, 2, 4, 6, 5, 7, 8), mixed(6, 1, 2, 5, 3, 7, 8, 4) } do
+      assert.equal(table.concat(want, "\n"), calls.order(raw))
+    end
+    assert.equal("[child] a\n[pid 9] b", calls.order "[pid 9] b\n[child] a\n")
+    assert.equal("", calls.order "")
+  end)
+
+  it("say which are a forked child's", function()
+    local out = ns.memfd "spec"
+    local sink <close> = assert(io.open("/proc/self/fd/" .. out:fileno(), "a"))
+    sink:setvbuf "line"
+    local before = ns.trace(calls.writer(sink))
+    ns.fork(function() ns.uname() end):wait()
+    ns.getppid()
+    ns.trace(before)
+    out:seek("set", 0)
+    local seen = calls.order(out:read "a")
+    assert.truthy(seen:find "%[child%] uname%(%) = 0\nwaitid")
+    assert.truthy(seen:find "\ngetppid%(%) = %d+")
   end)
 end)
 
@@ -98,7 +155,9 @@ describe("an exported lesson", function()
     local out = export("md", "scripts/pid.lua")
     for _, part in ipairs { "# PID namespaces\n", "Run it: `nslua scripts/pid.lua`\n", "## 3. A process to look for\n",
       "```lua\nt.sleep = t.box:spawn", "```sh\nsleep 1000 &", "PID INSIDE COMMAND\n p", " 2 sleep 1000\n```\n",
-      "- ✔ it is PID 2 in the box\n", "NSpid:  p3   2\n", "proc on rootfs/proc\n" } do
+      "- ✔ it is PID 2 in the box\n",
+      "**The system calls**\n\n```text\n",
+      "clone3(CLONE_NEWPID) = p2\n[pid p2] prctl(PR_SET_PDEATHSIG, SIGKILL) = 0\n", "NSpid:  p3   2\n", "proc on rootfs/proc\n" } do
       assert.truthy(out:find(part, 1, true), part .. " is not in\n" .. out)
     end
   end)

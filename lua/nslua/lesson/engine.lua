@@ -3,6 +3,8 @@
 -- here prints: what a step and its programs print is caught, and shown by
 -- whoever asked for the step.
 
+local calls = require "nslua.lesson.calls"
+local calm = require "nslua.lesson.calm"
 local sys = require "nslua.sys"
 local source = require "nslua.lesson.source"
 local stage = require "nslua.stage"
@@ -130,17 +132,15 @@ end
 
 -- An act whose system calls, its children's too, are caught in a file.
 local function traced(run, act, ...)
-  local calls <close> = ns.memfd "nslua-calls"
-  local sink <close> = assert(io.open("/proc/self/fd/" .. calls:fileno(), "a")) -- io is not traced
+  local caught <close> = ns.memfd "nslua-calls"
+  local sink <close> = assert(io.open("/proc/self/fd/" .. caught:fileno(), "a")) -- io is not traced
   sink:setvbuf "line"
-  local before
   local result = table.pack(catch(run, function(...)
-    before = ns.trace(function(line) sink:write(line, "\n") end)
+    local before = ns.trace(calls.writer(sink))
+    local _ <close> = setmetatable({}, { __close = function() ns.trace(before) end })
     act(...)
-    ns.trace(before)
   end, ...))
-  ns.trace(before)
-  run.calls = read_from(calls, 0)
+  run.calls = calls.order(read_from(caught, 0))
   return table.unpack(result, 1, result.n)
 end
 
@@ -207,33 +207,15 @@ local function ask(run, step, result)
   result.question, result.answer = step.ask[1], answer ~= nil and tostring(answer) or nil
 end
 
--- Is a process of ours just becoming another program? Then it has no
--- arguments, and what is shown of it would depend on luck.
-local function is_starting()
-  local ours, found = { [ns.getpid()] = true }, false
-  for _, row in ipairs(ns.ps { "pid", "ppid", "state", "args" }) do -- parents mostly come first
-    ours[row.pid] = ours[row.ppid]
-    found = found or ours[row.pid] and row.state ~= "Z" and row.args:find "^%[" ~= nil
-  end
-  return found
-end
-
-local function settle()
-  for _ = 1, 500 do
-    if not is_starting() then return end
-    ns.poll({}, 0.002)
-  end
-end
-
 local function show(run, step)
   local view = step.show
-  if step.act and view then settle() end
   if not view then return nil end
   local ok, text
   if type(view) == "string" then
-    ok, text = pcall(views[view], run.t)
+    ok, text = pcall(calm.look, views[view], run.t)
     if not ok then text = tostring(text) end
   else
+    if step.act then calm.wait() end
     ok, text = catch(run, view, run.t)
     if not ok then text = tell(text) end
   end

@@ -26,7 +26,7 @@ local function nothing() end
 
 local function recorder(kept)
   return {
-    title = nothing, before = nothing, after = nothing,
+    title = nothing, before = nothing, after = nothing, tracing = true,
     summary = function(_, sum, _, proof) kept.sum, kept.proof = sum, proof end,
     look = function(run, result)
       result.sides, result.facts = picture.look(run), stable.facts(run)

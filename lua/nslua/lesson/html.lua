@@ -100,12 +100,19 @@ local function add_more(out, summary, content)
   add(out, "<details><summary>%s</summary>%s</details>", summary, content)
 end
 
+local function add_calls(out, calls)
+  if calls and calls ~= "" then add_more(out, "the system calls", "<pre>" .. lines(calls) .. "</pre>") end
+end
+
 local function add_step(out, step, result)
   add(out, '<section id="%s"><h2>%d. %s</h2>', xml(step.id:gsub("/", "-")), step.index, xml(step.title))
   if step.say then add_prose(out, step.say) end
   if step.ask then add_prose(out, "Before it runs: " .. step.ask[1], "note") end
   add_code(out, step)
-  if result then add_result(out, result) end
+  if result then
+    add_result(out, result)
+    add_calls(out, result.calls)
+  end
   if step.hint then
     local hints = {}
     for i, hint in ipairs(step.hint) do hints[i] = "<li>" .. xml((hint:gsub("%s+", " "))) .. "</li>" end

@@ -60,6 +60,7 @@ local function add_step(out, step, result)
   if result.output:find "%S" then add_block(out, "It prints", "text", result.output) end
   if result.view and result.view:find "%S" then add_block(out, "To be seen", "text", result.view) end
   if result.answer then add_prose(out, "The answer: " .. result.answer) end
+  if result.calls and result.calls ~= "" then add_block(out, "The system calls", "text", result.calls) end
   if result.problem then add_block(out, "The step could not run", "text", result.problem) end
   add_claims(out, result.claims)
 end

@@ -95,6 +95,7 @@ end
 local function run_steps(run, reporter, write)
   local status = 0
   out.quiet = true -- the front will see it too
+  run.tracing = reporter.tracing
   if not reporter.wait then -- nobody is there to answer
     local null <close> = ns.open "/dev/null"
     null:dup2(0)
