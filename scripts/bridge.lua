@@ -24,14 +24,28 @@ local ADDRESS = { ann = "10.0.0.1", bob = "10.0.0.2", eve = "10.0.0.3" }
 local ROUTER, OUTSIDE, WORLD = "10.0.0.254", "203.0.113.1", "203.0.113.9"
 local QUICK = { timeout = 0.2 } -- for echoes that may get no answer
 
--- Makes a cable and waits until it carries: both ends are up, and the kernel has noticed.
-local function cable(opts)
-  local near, far = ns.link.add(opts)
+-- Waits until a cable's end carries: both ends are up, and the kernel has noticed. What is sent
+-- before is lost.
+local function wait_for(link)
   for _ = 1, 500 do
-    if near:refresh().state == "up" and far:refresh().state == "up" then break end
+    if link:refresh().state == "up" then break end
     ns.poll({}, 0.01)
   end
+end
+
+local function cable(opts)
+  local near, far = ns.link.add(opts)
+  wait_for(near)
+  wait_for(far)
   return near
+end
+
+local function wait_for_all(lab)
+  for _, net in ipairs { lab.a.net, lab.b.net, lab.far.net, lab.router.net, lab.switch } do
+    for _, link in ipairs(ns.link.list { ns = net }) do
+      if link.kind == "veth" then wait_for(link) end
+    end
+  end
 end
 
 local function reaches(from, address) return from:ping(address, { timeout = 1 }).ok end
@@ -260,6 +274,7 @@ return ns.lesson {
         router = { "10.1.0.254/24", "10.2.0.254/24", forward = true },
         bridges = { br1 = { "a", "b", "router" }, br2 = { "far", "router" } },
       }
+      wait_for_all(t.lab)
       t.all = t.lab:pingall()
       print(("%d of %d echoes answered"):format(t.all.received, t.all.sent))
     end,
