@@ -2,6 +2,7 @@
 -- The screen of a lesson: what is drawn, and what keys do on a terminal of our
 -- own making.
 local helpers = require "spec.helpers"
+local prompts = require "spec.prompts"
 local screen = require "nslua.lesson.screen"
 local text = require "nslua.text"
 local ns = require "nslua"
@@ -38,6 +39,13 @@ describe("the screen", function()
   helpers.adds_no_global "nslua.lesson.screen"
 
   after_each(function() text.choose { utf8 = false } end)
+
+  it("folds what the keys do between words, and cuts none of it", function()
+    local shown = shown_step()
+    shown.overlay = "keys"
+    local whole = drawn(shown, 40, 50)
+    assert.truthy(whole:gsub("%s+", " "):find("up to this step, on a fresh stage", 1, true))
+  end)
 
   it("fills the terminal and no more, whatever its size", function()
     for _, size in ipairs { { 24, 80 }, { 50, 200 }, { 10, 40 }, { 24, 30 } } do
@@ -222,11 +230,23 @@ describe("a lesson on a terminal", function()
     s:type "\r"; s:expect "it inherited the name"
     s:type "p"; s:expect "Ctrl-D comes back"; s:expect "▸ "
     s:type "print(#t.box:hostname() > 0, 6 * 7)\r"; s:expect "true\t42"
+    s:type "t.kept = 6; print(t.kept * 7)\r"; s:expect "42\n"
     s:type "\4"; s:expect "next"
     s:type "s"; s:expect "exit comes back"
     s:type "hostname sh''elled; hostname\r"; s:expect "shelled\n"
     s:type "exit\r"; s:expect "next"
     s:type "\r"; s:expect "uts/3"
+    s:type "q"
+    s:ends(0)
+  end)
+
+  prompts.readline_it("has a prompt whose Tab finds what is in t", function()
+    local s = session.start(home, { "scripts/uts.lua" }, { "NSLUA_READLINELIB=" .. prompts.readline })
+    s:expect "look"
+    s:type "p"; s:expect "Ctrl-D comes back"; s:expect "▸ "
+    s:type "#t.host:hostn\t"; s:expect "hostname"
+    s:type "() > 0\r"; s:expect "true"; s:expect "▸ "
+    s:type "\4"; s:expect "look"
     s:type "q"
     s:ends(0)
   end)

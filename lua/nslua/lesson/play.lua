@@ -201,6 +201,12 @@ function on.s(game)
   aside(game, "A shell in the box. exit comes back to the lesson.", function() box:enter() end)
 end
 
+-- The lesson's t, such that Tab finds what is in it: Tab follows tables only.
+local function t_of(run)
+  return setmetatable({}, { __index = run.fields, __newindex = run.t,
+    __pairs = function() return next, run.fields, nil end })
+end
+
 function on.p(game)
   if not sys.prompt then
     game.shown.note = "This program has no prompt."
@@ -208,7 +214,7 @@ function on.p(game)
   end
   aside(game, "The prompt, with t and ns of the lesson. Ctrl-D comes back.", function()
     local before = { t = rawget(_G, "t"), ns = rawget(_G, "ns") }
-    rawset(_G, "t", game.run.t)
+    rawset(_G, "t", t_of(game.run))
     rawset(_G, "ns", ns)
     sys.prompt()
     rawset(_G, "t", before.t)

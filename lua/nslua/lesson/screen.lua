@@ -153,7 +153,9 @@ local KEYS = {
 local function help_lines(width)
   local lines = {}
   for _, key in ipairs(KEYS) do
-    add(lines, text.cut(("  %-7s %s"):format(key[1], key[2]), width))
+    for i, line in ipairs(plain.fill(key[2], width - 10)) do
+      add(lines, text.cut(("  %-7s %s"):format(i == 1 and key[1] or "", line), width))
+    end
   end
   return lines
 end
