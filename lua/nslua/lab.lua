@@ -102,6 +102,26 @@ local function start_forwarding(made)
   end)
 end
 
+local CARRIER_WAIT = 2 -- seconds, on a machine that has no time for us
+
+-- Until the kernel has noticed that both ends of a wire are up: what is sent
+-- before is lost. Asking for a link makes a new kernel look at once.
+local function wait_for_carrier(socket, index, deadline)
+  while rtnl.ask(socket, "link", index).state ~= "up" and ns.clock() < deadline do
+    ns.poll({}, 0.002)
+  end
+end
+
+local function settle(p, sockets)
+  local deadline = ns.clock() + CARRIER_WAIT
+  for _, bridge in ipairs(p.bridges) do
+    for _, port in ipairs(bridge.ports) do wait_for_carrier(sockets[#sockets], port.index, deadline) end
+  end
+  for i, host_plan in ipairs(p.hosts) do
+    for _, link in ipairs(host_plan.links) do wait_for_carrier(sockets[i], link.index, deadline) end
+  end
+end
+
 local function give_names(self)
   for _, made in ipairs(self.hosts) do
     ns.netns.attach(made.name, made.net)
@@ -127,6 +147,7 @@ local function build(self, p, opts)
   for _, made in ipairs(self.hosts) do
     if made.plan.forward then start_forwarding(made) end
   end
+  settle(p, sockets)
   if opts.netns then give_names(self) end
 end
 
