@@ -3,6 +3,7 @@
  * clock.c - the clocks that a time namespace moves, and the one that it does
  * not. clock_gettime(2), time_namespaces(7).
  */
+#include <limits.h>
 #include <time.h>
 
 #include "lib.h"
@@ -17,9 +18,11 @@ static const lib_Word clocks[] = {
 /* ns.clock([name = "monotonic"]) -> seconds    clock_gettime(2) */
 static int clock_clock_gettime(lua_State *L) {
   struct timespec t;
-  clockid_t clock = CLOCK_MONOTONIC;
+  unsigned long number = CLOCK_MONOTONIC;
   if (!lua_isnoneornil(L, 1))
-    clock = (clockid_t)lib_checkword(L, 1, clocks);
+    number = lib_checkword(L, 1, clocks);
+  luaL_argcheck(L, number <= INT_MAX, 1, "no number of a clock");
+  clockid_t clock = (clockid_t)number;
   lib_check(L, clock_gettime(clock, &t), "clock_gettime", "d", (int)clock);
   lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec / 1e9);
   return 1;

@@ -184,6 +184,7 @@ int lib_nsofpidfd(int pidfd, int index) {
 /* handle[key]: a property, else a method, else what Lua keeps with it */
 static int handle_index(lua_State *L) {
   lua_CFunction get = lua_tocfunction(L, lua_upvalueindex(2));
+  luaL_argexpected(L, lua_type(L, 1) == LUA_TUSERDATA, 1, "handle");
   lua_settop(L, 2);
   if (get != NULL) {
     int n = get(L);

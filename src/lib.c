@@ -385,8 +385,12 @@ bool lib_tracing(void) {
 void lib_trace_text(lua_State *L, const char *line) {
   luaL_checkstack(L, 4, "trace");
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &trace_key) == LUA_TFUNCTION) {
+    /* The call is made: an error in here must not look like a refusal. */
     lua_pushstring(L, line);
-    lua_call(L, 1, 0);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+      lua_warning(L, "ns.trace: an error in the function that gets the lines", 0);
+      lua_pop(L, 1);
+    }
   } else {
     lua_pop(L, 1);
   }

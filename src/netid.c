@@ -85,9 +85,10 @@ int netid_ask(int *sock, int fd) {
 
 /* -- bindings ------------------------------------------------------------- */
 
-/* A socket that Lua closes, whatever happens. */
+/* A socket that ends with the call, whatever happens. */
 static int push_netlink(lua_State *L) {
   lib_Fd *h = lib_newfd(L);
+  lua_toclose(L, -1);
   h->fd = (int)lib_check(L, open_netlink(), "socket", "rrr", "AF_NETLINK",
                          "SOCK_RAW", "NETLINK_ROUTE");
   return h->fd;
@@ -198,6 +199,7 @@ static int netid_scan_netns(lua_State *L) {
   Named n = {.sock = -1};
   char *entries = lib_scratch(L, 32768);
   n.dir = lib_newfd(L);
+  lua_toclose(L, -1);
   n.dir->fd =
     (int)lib_check(L, open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
                    "open", "sr", folder, "O_DIRECTORY");

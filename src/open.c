@@ -217,6 +217,7 @@ static int sys_library_paths(lua_State *L) {
   static const char *const below[] = {"/nslua/?.so", "/build/nslua/?.so",
                                       "/?.so", "/../lib/nslua/?.so",
                                       "/../../nslua/?.so"};
+  lua_settop(L, 0);
   push_home(L);
   lua_newtable(L);
   for (int i = 0; i < (int)(sizeof below / sizeof *below); i++) {

@@ -498,6 +498,8 @@ static int proc_pdeathsig(lua_State *L) {
 
 /* ns.subreaper([on = true]) -> true    PR_SET_CHILD_SUBREAPER(2const) */
 static int proc_subreaper(lua_State *L) {
+  if (!lua_isnone(L, 1))
+    luaL_checktype(L, 1, LUA_TBOOLEAN);
   int on = lua_isnone(L, 1) || lua_toboolean(L, 1);
   return lib_done(L, prctl(PR_SET_CHILD_SUBREAPER, on, 0, 0, 0), "prctl",
                   "rd", "PR_SET_CHILD_SUBREAPER", on);
@@ -505,9 +507,11 @@ static int proc_subreaper(lua_State *L) {
 
 /* ns.dumpable([on]) -> boolean    PR_SET_DUMPABLE(2const) */
 static int proc_dumpable(lua_State *L) {
-  if (!lua_isnone(L, 1))
+  if (!lua_isnone(L, 1)) {
+    luaL_checktype(L, 1, LUA_TBOOLEAN);
     lib_check(L, prctl(PR_SET_DUMPABLE, lua_toboolean(L, 1), 0, 0, 0),
               "prctl", "rd", "PR_SET_DUMPABLE", lua_toboolean(L, 1));
+  }
   lua_pushboolean(L, prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1);
   return 1;
 }

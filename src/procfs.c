@@ -34,8 +34,11 @@ procfs_Walk *procfs_newwalk(lua_State *L, const char *path) {
   if (luaL_newmetatable(L, "nslua.Walk")) {
     lua_pushcfunction(L, walk_close);
     lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, walk_close);
+    lua_setfield(L, -2, "__close");
   }
   lua_setmetatable(L, -2);
+  lua_toclose(L, -1); /* it ends with the call, whatever happens */
   walk->h.fd = (int)lib_check(
     L, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "openat", "s", path);
   lib_check(L, fstatfs(walk->h.fd, &fs), "fstatfs", "s", path);

@@ -44,8 +44,11 @@ Scan *scan_new(lua_State *L) {
   if (luaL_newmetatable(L, "nslua.Scan")) {
     lua_pushcfunction(L, scan_gc);
     lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, scan_gc);
+    lua_setfield(L, -2, "__close");
   }
   lua_setmetatable(L, -2);
+  lua_toclose(L, -1); /* it ends with the call, whatever happens */
   return s;
 }
 

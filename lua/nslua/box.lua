@@ -124,7 +124,7 @@ end
 ---@param opts? table
 ---@return nslua.Proc
 function box.box(opts)
-  opts = birth.copy(opts or {})
+  opts = birth.copy(opts == nil and {} or opts)
   local which = options.types(opts)
   if next(which) == nil then
     for _, name in ipairs(options.all_types()) do which[name] = true end

@@ -257,7 +257,7 @@ end
 ---@param process? integer|nslua.Proc  the default is the caller
 ---@return string[]
 function netns.identify(process)
-  local handle <close> = ns.of(process and pid_of(process, 1, "identify") or ns.getpid(), "net")
+  local handle <close> = ns.of(process ~= nil and pid_of(process, 1, "identify") or ns.getpid(), "net")
   local names = {}
   for _, row in ipairs(netns.list()) do
     if row.ns == handle.inode then names[#names + 1] = row.name end

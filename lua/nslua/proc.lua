@@ -50,7 +50,7 @@ end
 -- What sys.clone needs to put a child where target is. The places come first:
 -- what the options ask for happens there.
 local function inside(target, opts, child, res)
-  opts = birth.copy(opts or {})
+  opts = birth.copy(opts == nil and {} or opts)
   local which = options.types(opts)
   local kept = given(target)
   if kept and not child.only then inherit(opts, child, kept) end

@@ -6,6 +6,7 @@
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <limits.h>
 #include <string.h>
 
 #include <netlink/route/link.h>
@@ -105,13 +106,16 @@ static int link_list(lua_State *L) {
 static int get_link(lua_State *L, net_Socket *s, struct rtnl_link **link) {
   int by_name = lua_type(L, 2) == LUA_TSTRING;
   const char *name = by_name ? lua_tostring(L, 2) : NULL;
-  int index = by_name ? 0 : (int)luaL_checkinteger(L, 2);
+  lua_Integer index = by_name ? 0 : luaL_checkinteger(L, 2);
   void **box = net_box(L, net_release_object);
   net_begin(s);
-  int result = rtnl_link_get_kernel(s->sock, index, name, link);
+  *link = NULL;
+  if (!by_name && (index < 1 || index > INT_MAX)) /* the kernel counts from 1 */
+    return -NLE_NODEV;
+  int result = rtnl_link_get_kernel(s->sock, (int)index, name, link);
   if (result == 0)
     *box = *link;
-  return result;
+  return result == 0 && *link == NULL ? -NLE_NODEV : result;
 }
 
 /* socket:link(index | name) -> row | nil, errno, text */

@@ -61,6 +61,7 @@ static int nft_run(lua_State *L) {
   if (nft.run == NULL)
     return luaL_error(L, "libnftables is not open");
   void **box = net_box(L, release_context);
+  lua_toclose(L, -1); /* it holds a netlink socket */
   nft_ctx *context = net_got(L, box, nft.ctx_new(0));
   if (nft.buffer_output(context) != 0 || nft.buffer_error(context) != 0)
     return luaL_error(L, "not enough memory");
