@@ -388,7 +388,7 @@ void lib_trace_text(lua_State *L, const char *line) {
     /* The call is made: an error in here must not look like a refusal. */
     lua_pushstring(L, line);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-      lua_warning(L, "ns.trace: an error in the function that gets the lines", 0);
+      lua_warning(L, "ns.trace: the function that gets the lines raised", 0);
       lua_pop(L, 1);
     }
   } else {
