@@ -8,7 +8,7 @@
 --   -p, --task PID        only the namespaces of this process
 --   -P, --persistent      only those without a process
 --   -d, --deep            also those kept by descriptors, threads, ...
---   -Q, --filter EXPR     only rows for which a Lua expression is true: 'nprocs > 1'
+--   -Q, --filter EXPR     only rows for which this is true: 'nprocs > 1 && user =~ "^ro"'
 --   -o, --output COLS     columns: ns,type,path,nprocs,pid,ppid,command,uid,
 --                         user,netnsid,nsfs,pns,ons,id,kept_by,owner_uid
 --       --output-all      all of them
@@ -19,6 +19,7 @@
 --   -r, --raw             one space between columns and none within
 --   -u, --notruncate      never cut to the width of the terminal
 --   -H, --list-columns    the names of all columns
+--   -V, --version
 --   -l, --list  -W, --nowrap   for lsns's sake: they are how this is anyway
 
 local ns = require "nslua"
@@ -36,6 +37,7 @@ local OPTIONS = {
   ["-n"] = "noheadings", ["--noheadings"] = "noheadings", ["-r"] = "raw", ["--raw"] = "raw", ["-u"] = "whole",
   ["--notruncate"] = "whole", ["-l"] = "list", ["--list"] = "list", ["-W"] = "nowrap", ["--nowrap"] = "nowrap",
   ["-H"] = "columns", ["--list-columns"] = "columns", ["-h"] = "help", ["--help"] = "help",
+  ["-V"] = "version", ["--version"] = "version",
 }
 
 local function fail(fmt, ...)
@@ -55,8 +57,9 @@ local function read_arguments(args)
     end
     if kind and kind:sub(-1) == "=" and not value then
       i = i + 1
-      value = args[i] or fail("%s wants a value", word)
+      value = args[i]
     end
+    if kind and kind:sub(-1) == "=" and (value or "") == "" then fail("%s wants a value", word) end
     local name = kind and kind:match "%a+"
     if not kind then
       if word:sub(1, 1) == "-" then fail("unknown option %s", word) end
@@ -69,25 +72,6 @@ local function read_arguments(args)
     i = i + 1
   end
   return opts
-end
-
--- `nprocs > 1 and user == "root"`: a row's fields as names, in lsns's capitals
--- too. A field that the row lacks compares with nothing.
-local function filter(expression)
-  local chunk, err = load("local row = ... ; local _ENV = row ; return " .. expression, "=filter", "t")
-  if not chunk then fail("%s", err) end
-  local known = {}
-  for _, name in ipairs(COLUMNS) do known[name] = true end
-  local function field(row)
-    return function(_, name)
-      if not known[name:lower()] then fail("--filter: no column has the name %s", name) end
-      return row[name:lower()]
-    end
-  end
-  return function(row)
-    local ok, said = pcall(chunk, setmetatable({}, { __index = field(row) }))
-    return ok and said
-  end
 end
 
 local function columns_of(opts)
@@ -104,7 +88,7 @@ local function collect(opts)
   local types = #opts.type > 0 and opts.type or nil
   local pid = opts.task and (math.tointeger(tonumber(opts.task)) or fail("not a pid: %s", opts.task))
   local rows = ns.list { type = types, pid = pid, persistent = opts.persistent, deep = opts.deep }
-  if opts.filter then rows = rows:where(filter(opts.filter)) end
+  if opts.filter then rows = rows:where(opts.filter) end
   if opts.namespace then rows = rows:where(function(n) return n.ns == opts.namespace end) end
   local columns = columns_of(opts)
   return columns and rows:show(table.unpack(columns)) or rows
@@ -131,19 +115,21 @@ local function main(opts)
       if not line:find "SPDX" then print((line:gsub("^%-%- ?", ""))) end
     end
   end
+  if opts.version then return print("lsns from " .. require "nslua.sys".version) end
   if opts.columns then return print((table.concat(COLUMNS, "\n"):upper())) end
   if opts.matrix then return print(ns.matrix()) end
   local rows = collect(opts)
-  if opts.json then return print('{"namespaces": ' .. rows:json(2) .. "}") end
+  local relation = opts.tree == true and "owner" or opts.tree
+  if opts.json then return print('{"namespaces": ' .. rows:json(2, relation) .. "}") end
   if opts.dot then return io.write(rows:dot()) end
   if opts.svg then return io.write(rows:svg()) end
-  if opts.tree then return print(rows:tree(opts.tree ~= true and opts.tree or nil)) end
+  if opts.tree then return print(rows:tree(relation)) end
   print_table(opts.namespace and members(rows) or rows, opts)
 end
 
 local ok, err = pcall(main, read_arguments(arg))
 if not ok then
   if type(err) == "table" then err.where = "" end -- the line of this script helps nobody
-  io.stderr:write("lsns: ", tostring(err), "\n")
+  io.stderr:write("lsns: ", (tostring(err):gsub("^[^\n]-%.lua:%d+: ", "")), "\n")
   os.exit(1)
 end

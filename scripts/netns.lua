@@ -7,10 +7,13 @@
 --   nslua scripts/netns.lua attach NAME PID   a name for that of a process
 --   nslua scripts/netns.lua del NAME...       takes the name away
 --   nslua scripts/netns.lua exec NAME COMMAND...
+--   nslua scripts/netns.lua -all del          all names
+--   nslua scripts/netns.lua -all exec COMMAND...   in each of them
 --   nslua scripts/netns.lua identify [PID]    the names of a process's
 --   nslua scripts/netns.lua pids NAME         who is in it
 --   nslua scripts/netns.lua set NAME ID|auto  its number in this one
---   nslua scripts/netns.lua list-id           all numbers
+--   nslua scripts/netns.lua list-id [target-nsid ID] [nsid ID]
+--                                             all numbers; as seen in ID; one
 --   nslua scripts/netns.lua monitor           names that come and go
 
 local ns = require "nslua"
@@ -64,7 +67,17 @@ function commands.set(name, id)
   netns.set(name, id ~= "auto" and (math.tointeger(tonumber(id)) or fail "set wants a number or auto") or nil)
 end
 
-commands["list-id"] = function() print(netns.list_id()) end
+-- Words in pairs: "nsid 3". target-nsid: the numbers that that one gave.
+commands["list-id"] = function(...)
+  local words, asked = { ... }, {}
+  for i = 1, #words, 2 do
+    if words[i] ~= "target-nsid" and words[i] ~= "nsid" then fail("list-id knows no %s", words[i]) end
+    asked[words[i]] = math.tointeger(tonumber(words[i + 1])) or fail("%s wants a number", words[i])
+  end
+  local rows = netns.list_id(asked["target-nsid"])
+  if asked.nsid then rows = rows:where(function(row) return row.netnsid == asked.nsid end) end
+  if #rows > 0 then print(rows) end
+end
 
 local function names()
   local now = {}
@@ -84,6 +97,27 @@ function commands.monitor()
   end
 end
 
+-- -all: one after the other. exec in a child, for entering is for good.
+local every = {}
+
+function every.del()
+  for _, row in ipairs(netns.list()) do netns.del(row.name) end
+end
+
+every.delete = every.del
+
+function every.exec(...)
+  if not ... then fail "exec wants a command" end
+  local failed
+  for _, row in ipairs(netns.list()) do
+    print("\nnetns: " .. row.name:gsub("[%c\127]", "?"))
+    io.stdout:flush()
+    local ok, _, code = netns.exec(row.name, { ... })
+    if not ok then failed = code end
+  end
+  if failed then os.exit(failed) end
+end
+
 function commands.help()
   for line in io.lines(arg[0]) do
     if not line:find "^%-%-" then return end
@@ -93,8 +127,15 @@ end
 
 commands["--help"], commands["-h"] = commands.help, commands.help
 
-local command = commands[arg[1] or "list"] or fail("unknown command %s: try help", arg[1])
-local ok, err = pcall(command, table.unpack(arg, 2))
+local function split(args)
+  if args[1] ~= "-all" and args[1] ~= "-a" then
+    return commands[args[1] or "list"] or fail("unknown command %s: try help", args[1]), 2
+  end
+  return every[args[2]] or fail("-all goes with del and exec, not with %s", tostring(args[2])), 3
+end
+
+local command, rest = split(arg)
+local ok, err = pcall(command, table.unpack(arg, rest))
 if not ok then
   if type(err) == "table" then err.where = "" end
   fail("%s", tostring(err))

@@ -44,6 +44,19 @@ describe("lsns.lua", function()
     assert.is_truthy(tool("netns", "--help"):find "ip netns")
   end)
 
+  it("prints in JSON and as a tree what -o names", function()
+    local mine = tostring(ns.of(nil, "ipc").inode)
+    local out = tool("lsns", "-J", "-o", "NS,PATH,NETNSID", "-t", "ipc", "-Q", "ns == " .. mine)
+    assert.equal(('{"namespaces":[{"netnsid":null,"ns":%s,"path":"/proc/%d/ns/ipc"}]}'):format(mine, ns.list("ipc")[1].pid),
+      (out:gsub("%s", "")))
+    assert.is_truthy(tool("lsns", "-T", "-o", "TYPE,NS"):find "^TYPE +NS *\nuser +%d+\n%l+ +[├|]")
+    assert.is_truthy(tool("lsns", "-J", "-T", "-o", "NS"):find '"children": %[')
+    assert.is_truthy(tool("lsns", "-V"):find "^lsns from %d")
+    local _, err, status = tool("lsns", "-J", "-o", "nz")
+    assert.equal(1, status)
+    assert.is_truthy(err:find("did you mean 'ns'?", 1, true))
+  end)
+
   it("filters by an expression, and by a namespace", function()
     local out = tool("lsns", "-n", "-o", "type", "-Q", "type == 'uts' or type == 'ipc'")
     for _, line in ipairs(lines(out)) do assert.is_true(line == "uts" or line == "ipc") end
@@ -52,10 +65,15 @@ describe("lsns.lua", function()
   end)
 
   it("ends with 2 for a wrong option, with 1 for what is not there", function()
-    for _, wrong in ipairs { { "-z" }, { "-t" }, { "-p", "x" }, { "word" }, { "-Q", "(" }, { "-Q", "nproc > 1" } } do
+    for _, wrong in ipairs { { "-z" }, { "-t" }, { "-p", "x" }, { "word" }, { "-t", "" } } do
       local out, err, status = tool("lsns", table.unpack(wrong))
       assert.same({ "", 2 }, { out, status })
       assert.is_truthy(err:find "^lsns: ")
+    end
+    for _, wrong in ipairs { "(", "nproc > 1", "user =~ '['" } do
+      local out, err, status = tool("lsns", "-Q", wrong)
+      assert.same({ "", 1 }, { out, status })
+      assert.is_truthy(err:find "^lsns: bad filter")
     end
     local _, err, status = tool("lsns", "-t", "utz")
     assert.equal(1, status)
@@ -116,7 +134,28 @@ describe("netns.lua", function()
       assert.equal(0, select(3, tool("netns", "attach", "green", tostring(child.pid))))
       assert.equal(ip("pids", "green"), (tool("netns", "pids", "green")))
       assert.equal("green\n", (tool("netns", "identify", tostring(child.pid))))
-      assert.equal(0, select(3, tool("netns", "del", "blue", "red", "green")))
+      ns.unshare "net" -- numbers belong to the network namespace that gave them
+      ns.netns.add "a\n'b"
+      for i, name in ipairs { "blue", "red", "green", "a\n'b" } do ns.netns.set(name, i + 10) end
+      ns.netns.exec("red", function() ns.netns.set("blue", 5) ns.netns.set("a\n'b", 6) end)
+      assert.equal(ip("list-id", "nsid", "12"), (tool("netns", "list-id", "nsid", "12")))
+      local ours = lines((tool("netns", "list-id", "target-nsid", "12")))
+      assert.equal(2, #ours)
+      assert.equal(lines(ip("list-id", "target-nsid", "12"))[1], ours[1])
+      assert.is_truthy(ours[1]:find("nsid 5 current-nsid 11 (iproute2 netns name: blue)", 1, true))
+      assert.is_truthy(ours[2]:find("nsid 6 current-nsid 14 (iproute2 netns name: a\\n'b)", 1, true))
+      local _, err, status = tool("netns", "list-id", "target-nsid", "99")
+      assert.equal(1, status)
+      assert.is_truthy(err:find "has the number 99")
+      assert.equal(1, select(3, tool("netns", "list-id", "nsid")))
+      local out = tool("netns", "-all", "exec", "ip", "netns", "identify")
+      for _, name in ipairs { "blue", "red", "green" } do
+        assert.is_truthy(out:find(("\nnetns: %s\n%s\n"):format(name, name), 1, true), out)
+      end
+      assert.equal(4, select(3, tool("netns", "-all", "exec", "sh", "-c", "exit 4")))
+      assert.equal(1, select(3, tool("netns", "-all", "add")))
+      assert.equal(0, select(3, tool("netns", "del", "blue")))
+      assert.equal(0, select(3, tool("netns", "-all", "del")))
       assert.equal("", ip "list")
     end)
   end)

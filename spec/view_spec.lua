@@ -38,7 +38,7 @@ NS TYPE NPROCS PID USER COMMAND
  3 user      0          (child namespace)
  4 pid       1   7 me   sh <x>&\x1B[31m
  5 net       0          (bind mount /run/netns/a)
-(2 processes are hidden: the kernel shows the namespaces of a process only to its user and to root)]],
+(2 processes are hidden: the kernel shows the namespaces of a process only to those who may trace it: its user and root)]],
       tostring(sample()))
   end)
 
@@ -72,6 +72,32 @@ pid:[2]         9   1 root init
 ]], under({ LC_ALL = "C.UTF-8" }, code))
     assert.is_truthy(under({ LC_ALL = "C" }, code):find("\n|-pid:[2]", 1, true))
     assert.is_nil(under({ LC_ALL = "C" }, code):find "[\128-\255]")
+  end)
+
+  it("is a tree and JSON with the columns that show chose", function()
+    local rows = sample():show("pid", "ns", "user")
+    assert.equal([[
+PID NS    USER
+  1 1     root
+  1 |-2   root
+    `-3
+  7   |-4 me
+      `-5]], (require "nslua.text".within({ utf8 = false }, function() return tostring(rows:tree()):gsub(" +%f[\n\0]", "") end)))
+    assert.equal('[{"ns":1,"ppid":null},{"ns":2,"ppid":null}]',
+      sample():where("ns < 3"):show("ns", "ppid"):json())
+    assert.equal('[{"children":[{"ns":2},{"children":[{"ns":4},{"ns":5}],"ns":3}],"ns":1}]',
+      sample():show("ns"):json(nil, "owner"))
+    for _, f in ipairs { "json", "tree" } do
+      local ok, err = pcall(function()
+        local wrong = sample():show("ns", "nproc")
+        return wrong[f](wrong)
+      end)
+      assert.is_false(ok)
+      assert.is_truthy(tostring(err):find("did you mean 'nprocs'?", 1, true))
+    end
+    local ok, err = pcall(function() return sample():json(nil, "owned") end)
+    assert.is_false(ok)
+    assert.is_truthy(tostring(err):find("did you mean 'owner'?", 1, true))
   end)
 
   it("is never lost in a circle of owners", function()

@@ -11,21 +11,24 @@ local ns = sys.primitives
 local branches = {}
 
 -- Lines for the children of each root: `kids[key]` are rows, key(row) its key.
-local function draw(out, rows, kids, key, prefix, seen)
+-- A line's `below` are the lines of its children.
+local function draw(out, rows, kids, key, prefix, seen, siblings)
   for i, row in ipairs(rows) do
     local last = i == #rows
     local here = prefix == nil and "" or prefix .. text.symbol(last and "last" or "branch")
-    out[#out + 1] = { row = row, lead = here }
+    local node = { row = row, lead = here, below = {} }
+    out[#out + 1], siblings[i] = node, node
     local own = kids[key(row)]
     if own and not seen[row] then
       seen[row] = true -- a pid may have come back as its own grandchild
       local below = prefix == nil and "" or prefix .. text.symbol(last and "gap" or "pass")
-      draw(out, own, kids, key, below, seen)
+      draw(out, own, kids, key, below, seen, node.below)
     end
   end
 end
 
 -- Parts rows into roots and children: above(row) is the key of a row's parent.
+-- Returns all lines, and those of the roots.
 local function arrange(rows, key, above)
   local known, kids, roots = {}, {}, {}
   for _, row in ipairs(rows) do known[key(row)] = true end
@@ -38,9 +41,9 @@ local function arrange(rows, key, above)
       roots[#roots + 1] = row
     end
   end
-  local out = {}
-  draw(out, roots, kids, key, nil, {})
-  return out
+  local out, top = {}, {}
+  draw(out, roots, kids, key, nil, {}, top)
+  return out, top
 end
 
 -- The namespace of the same type that the parent of its first process is in:
@@ -67,8 +70,28 @@ local ABOVE = {
   process = started_from,
 }
 
+local function arrange_namespaces(self, by)
+  return arrange(self, function(row) return row.ns end, ABOVE[by](self))
+end
+
+-- With the columns that `show` chose: the branches stand in "ns", or first.
+local function shown_tree(self, by)
+  local columns, names, cell = view.layout(self)
+  local rows, at = {}, 1
+  for i, name in ipairs(names) do
+    if name == "ns" then at = i end
+  end
+  for i, node in ipairs((arrange_namespaces(self, by))) do
+    rows[i] = {}
+    for j, name in ipairs(names) do rows[i][j] = (j == at and node.lead or "") .. cell(node.row, name) end
+  end
+  if columns[at] then columns[at].right = nil end
+  return text.table(columns, rows, { width = text.columns() })
+end
+
 local function namespace_tree(self, by)
-  local tree = arrange(self, function(row) return row.ns end, ABOVE[by](self))
+  if self.shown then return shown_tree(self, by) end
+  local tree = arrange_namespaces(self, by)
   local rows = {}
   for i, node in ipairs(tree) do
     local row = node.row
@@ -122,6 +145,40 @@ end
 local ONE = { processes = { "process", process_tree }, mounts = { "parent", mount_tree } }
 
 
+local function check_relation(by, what, arg)
+  if ABOVE[by] then return by end
+  local near = sys.nearest(tostring(by), { "owner", "parent", "process" })
+  sys.raise(("bad argument #%d to '%s' (unknown relation '%s'%s)"):format(arg, what, text.clean(by),
+    near and (", did you mean '%s'?"):format(near) or ""))
+end
+
+local function with_children(self, nodes)
+  local rows = {}
+  for i, node in ipairs(nodes) do
+    local row = {}
+    for name, value in pairs(view.record(self, node.row)) do row[name] = value end
+    if #node.below > 0 then row.children = with_children(self, node.below) end
+    rows[i] = row
+  end
+  return rows
+end
+
+
+---The records of a list of namespaces, each with those below it.
+---@param self nslua.List
+---@param by "owner"|"parent"|"process"
+---@return table[]
+function branches.nested(self, by)
+  check_relation(by, "json", 2)
+  if self.name ~= "namespaces" then
+    sys.raise("bad argument #2 to 'json' (only namespaces have children in JSON)")
+  end
+  if self.shown then view.layout(self) end -- an unknown column is an error
+  local _, top = arrange_namespaces(self, by)
+  return with_children(self, top)
+end
+
+
 ---A list as a tree.
 ---@param self nslua.List
 ---@param by? "owner"|"parent"|"process"
@@ -134,13 +191,7 @@ function branches.tree(self, by)
     end
     return text.lines(one[2](self))
   end
-  by = by or "owner"
-  if not ABOVE[by] then
-    local near = sys.nearest(tostring(by), { "owner", "parent", "process" })
-    sys.raise(("bad argument #1 to 'tree' (unknown relation '%s'%s)"):format(text.clean(by),
-      near and (", did you mean '%s'?"):format(near) or ""))
-  end
-  return text.lines(namespace_tree(self, by))
+  return text.lines(namespace_tree(self, check_relation(by or "owner", "tree", 1)))
 end
 
 return branches

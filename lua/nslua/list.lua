@@ -39,30 +39,43 @@ end
 list.make = make
 
 
----The records for which fn says true, as a list.
+-- The same list with other records.
+local function alike(self, rows, columns, shown)
+  return make(rows, self.name, columns, { hidden = self.hidden, hidden_descriptors = self.hidden_descriptors,
+    noproc = self.noproc, proc = self.proc, foreign = self.foreign, format = self.format, shown = shown })
+end
+
+
+---The records for which fn says true, as a list; or those that an expression
+---over the columns selects, as `lsns --filter` has it: `== != < <= > >=` (or
+---`eq ne lt le gt ge`), `=~` and `!~` (regex(7)), `&& || !` (or `and or not`).
 ---
 ---    print(ns.list():where(function(n) return n.nprocs == 1 end))
+---    print(ns.list():where [[type == "net" && command !~ "^/sbin"]])
 ---
----@param fn fun(row: table): any
+---Raises: an error in the expression, a name that is no column.
+---@param fn string|fun(row: table): any
 ---@return nslua.List
 function methods:where(fn)
+  if type(fn) == "string" then
+    fn = require "nslua.filter".compile(fn, require "nslua.view".fields(self))
+  end
   local rows = {}
   for _, row in ipairs(self) do
     if fn(row) then rows[#rows + 1] = row end
   end
-  return make(rows, self.name, self.columns, { hidden = self.hidden, proc = self.proc, foreign = self.foreign })
+  return alike(self, rows, self.columns, self.shown)
 end
 
 
----The same records with other columns on the screen.
+---The same records with other columns on the screen, in a tree and in JSON.
 ---
 ---    print(ns.list():show("ns", "type", "kept_by"))
 ---
 ---@param ... string
 ---@return nslua.List
 function methods:show(...)
-  local rows = table.move(self, 1, #self, 1, {})
-  return make(rows, self.name, { ... }, { hidden = self.hidden, proc = self.proc, foreign = self.foreign })
+  return alike(self, table.move(self, 1, #self, 1, {}), { ... }, true)
 end
 
 
@@ -103,17 +116,22 @@ function methods:tree(by)
 end
 
 
----The records as JSON text: an array of objects.
+---The records as JSON text: an array of objects with all fields, or with the
+---columns that `show` chose (null where a record lacks one). With a relation
+---each has those below it in `children`, as `tree` draws them.
 ---
 ---    print(ns.list{ type = "uts" }:json(2))
+---    print(ns.list():show("ns", "pid"):json(2, "owner"))
 ---
 ---@param indent? integer  spaces for each level; nil is one line
+---@param by? "owner"|"parent"|"process"
 ---@return string
-function methods:json(indent)
+function methods:json(indent, by)
   if indent ~= nil and (math.type(indent) ~= "integer" or indent < 0) then
     sys.raise("bad argument #1 to 'json' (a number of spaces expected)")
   end
-  local rows = table.move(self, 1, #self, 1, {})
+  local branches = by ~= nil and require "nslua.branches"
+  local rows = branches and branches.nested(self, by) or require "nslua.view".records(self)
   return require "nslua.json".encode(rows, indent)
 end
 

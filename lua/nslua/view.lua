@@ -4,6 +4,7 @@
 -- shown harmlessly.
 
 local fold = require "nslua.fold"
+local json = require "nslua.json"
 local text = require "nslua.text"
 local sys = require "nslua.sys"
 local ns = sys.primitives
@@ -75,6 +76,10 @@ end
 
 local function mount_cell(row, name) return text.clean(row[name]) end
 
+local function cell_of(self)
+  return self.name == "namespaces" and view.namespace_cell or self.name == "mounts" and mount_cell or process_cell
+end
+
 -- The columns of a list for text.table; the last one may be cut.
 local function layout(self)
   if self.name == "mounts" then return mount_layout(self) end
@@ -92,6 +97,55 @@ local function layout(self)
     columns[i].whole = columns[i].right or name == "type"
   end
   return names, columns
+end
+
+---The columns of a list, its cells in their order, for each row.
+---@param self nslua.List
+---@return table[] columns  for text.table
+---@return string[] names
+---@return fun(row: table, name: string): string cell
+function view.layout(self)
+  local names, columns = layout(self)
+  return columns, names, cell_of(self)
+end
+
+
+---The names that a filter over the list may use; nil: those of its records.
+---@param self nslua.List
+---@return table<string, any>?
+function view.fields(self)
+  if self.name == "namespaces" then return NAMESPACE end
+  if self.name == "mounts" then return MOUNT end
+  if self.name ~= "processes" then return nil end
+  local known = { pid = true }
+  for _, name in ipairs(self.columns) do known[name] = true end
+  return known
+end
+
+
+---A record for JSON: all of it, or the columns that `show` chose.
+---@param self nslua.List
+---@param row table
+---@return table
+function view.record(self, row)
+  if not self.shown then return row end
+  local out = {}
+  for _, name in ipairs(self.columns) do
+    out[name] = row[name]
+    if row[name] == nil then out[name] = json.null end
+  end
+  return out
+end
+
+
+---All records for JSON.
+---@param self nslua.List
+---@return table[]
+function view.records(self)
+  if self.shown then layout(self) end -- an unknown column is an error here, too
+  local rows = {}
+  for i, row in ipairs(self) do rows[i] = view.record(self, row) end
+  return rows
 end
 
 
@@ -116,8 +170,8 @@ end
 function view.notes(self)
   local notes = {}
   if (self.hidden or 0) > 0 then
-    notes[1] = ("%d process%s hidden: the kernel shows the namespaces of a process only to its user and to root")
-      :format(self.hidden, self.hidden == 1 and " is" or "es are")
+    notes[1] = ("%d process%s hidden: the kernel shows the namespaces of a process only to those who may trace it: " ..
+      "its user and root"):format(self.hidden, self.hidden == 1 and " is" or "es are")
   end
   if (self.hidden_descriptors or 0) > 0 then
     notes[#notes + 1] = ("the descriptors of %d processes could not be read"):format(self.hidden_descriptors)
@@ -156,7 +210,7 @@ end
 ---@return string[]
 function view.lines(self, opts)
   local names, columns = layout(self)
-  local cell = self.name == "namespaces" and view.namespace_cell or self.name == "mounts" and mount_cell or process_cell
+  local cell = cell_of(self)
   local rows = {}
   for i, row in ipairs(self) do
     local cells = {}
