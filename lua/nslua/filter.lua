@@ -48,7 +48,7 @@ end
 local function split(source)
   local words, at = {}, source:find "%S" or #source + 1
   while at <= #source do
-    local kind, value, after = nil, nil, nil
+    local kind, value, after
     if source:find("^['\"]", at) then
       kind, value, after = "string", read_string(source, at)
     elseif source:find("^%.?%d", at) then
@@ -90,6 +90,14 @@ local function compare(operator, a, b)
   local x, y = not matching and tonumber(a), not matching and tonumber(b)
   if x and y then return ORDER[operator](x, y) end
   return ORDER[operator](tostring(a), tostring(b))
+end
+
+-- A wrong pattern is told before the first row.
+local function check_pattern(pattern)
+  local ok, why = pcall(ns.matches, "", pattern)
+  if not ok then
+    fail("\"%s\" is no regular expression: %s", sys.clean(pattern), tostring(why):match "%((.*)%)$" or tostring(why))
+  end
 end
 
 local function truth(value) return value ~= nil and value ~= false and value ~= 0 and value ~= "" end
@@ -153,7 +161,7 @@ function parser:compare()
   self.at = self.at + 1
   local right, literal = self:value(), self.words[self.at - 1]
   if word.kind:find "~$" and word.kind ~= "~=" and literal.kind == "string" then
-    ns.matches("", literal.value) -- a wrong pattern is told now
+    check_pattern(literal.value)
   end
   return function(row) return compare(word.kind, left(row), right(row)) end
 end
