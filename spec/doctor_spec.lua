@@ -181,6 +181,18 @@ describe("ns.can", function()
     end
   end)
 
+  ns_it("user net", "says which part of nslua is missing", function()
+    local folder = helpers.temporary and helpers.temporary() or "/tmp/nslua-alone-" .. ns.getpid()
+    ns.mkdir(folder, "700")
+    helpers.run { "cp", helpers.program, folder .. "/nslua" }
+    local out = helpers.run { folder .. "/nslua", "-e", [[
+      for _, row in ipairs(require "nslua".can()) do
+        if row.name == "nftables" then print(row.ok, row.errno, row.why, row.fix) end
+      end]] }
+    helpers.run { "rm", "-r", folder }
+    assert.is_truthy(out:find "^false\tnil\tnslua/net%.so cannot be opened%.\tput it beside the program", out)
+  end)
+
   it("leaves nothing: no name, mount, descriptor or child", function()
     collectgarbage()
     local before = fingerprint()

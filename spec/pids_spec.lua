@@ -89,6 +89,18 @@ describe("a process's numbers", function()
     end)
   end)
 
+  helpers.ns_it(needs, "of a box that has ended are refused in words", function()
+    helpers.in_child(function()
+      local box <close> = ns.box { user = ns.geteuid() ~= 0 or nil, "pid" }
+      box:kill()
+      box:wait()
+      local ok, err = pcall(box.ps, box)
+      assert.is_false(ok)
+      assert.equal("ESRCH", err.name)
+      assert.is_truthy(tostring(err):find("the process has ended", 1, true))
+    end)
+  end)
+
   it("of the members of a namespace", function()
     local child <close> = world.sleeper()
     local members, hidden = ns.of(child, "uts"):members()

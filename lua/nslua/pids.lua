@@ -124,11 +124,16 @@ function pids.methods.Proc:pid_in(target) return pids.pid_in(self, target) end
 ---    print(box:ps())
 ---    print(box:ps { "pid", "user", "args" })
 ---
+---Raises: ESRCH (the process has ended).
 ---@param columns? string|string[]  as ns.ps; the default is pid and args
 ---@return nslua.List
 function pids.methods.Proc:ps(columns)
   local opts = type(columns) == "string" and { columns } or table.move(columns or {}, 1, #(columns or {}), 1, {})
   if #opts == 0 then opts = { "pid", "args" } end
+  if not self.running then
+    error(sys.error(3, "open", sys.quote(("/proc/%d/ns/pid"):format(self.pid)),
+      "the process has ended, and a pid namespace ends with its PID 1; make another box: "), 0)
+  end
   opts.inside = self
   local rows = processes.ps(opts)
   local inside = {}

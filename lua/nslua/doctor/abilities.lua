@@ -20,6 +20,16 @@ local function inside(s)
 end
 
 
+-- A step that failed in nslua itself: "? " and what it said.
+local function own_failure(said)
+  local found = { id = "own", why = said .. "." }
+  if said:find("%.so cannot be opened") then
+    found.fix = "put it beside the program: make install copies both; make deps && make builds it"
+  end
+  return found
+end
+
+
 ---Why a step was refused, in words. Pure.
 ---@param s table  signals
 ---@param step table
@@ -30,12 +40,14 @@ function abilities.finding(s, step, errno)
   if step.call:find "^mount" then s = inside(s) end
   local row = rows.find(s, event)
   local found = row and rows.tell(row, s, event)
+  local said = errno:match "^%? (.+)"
+  if said then found = own_failure(said) end
   if not found and errno:find("^killed") then
     found = { id = "killed", why = "A system call filter kills the process that " ..
       "tries it (" .. errno .. ").", fix = "run outside that sandbox" }
   end
   found = found or { id = "unexplained", why = "The kernel said " .. errno .. "." }
-  found.probe, found.errno = step.name, errno
+  found.probe, found.errno = step.name, not said and errno or nil
   return found
 end
 
@@ -51,7 +63,7 @@ local function probe_row(s, step, privileged, failure)
   if row.ok then return row end
   if type(errno) == "string" then
     local found = abilities.finding(s, step, errno)
-    row.errno, row.why, row.fix = errno, found.why, found.fix
+    row.errno, row.why, row.fix = found.errno, found.why, found.fix
     return row
   end
   row.needs = probe.blocker(step, s.probes, privileged)

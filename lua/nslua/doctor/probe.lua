@@ -117,6 +117,12 @@ local function blocker(step, done)
 end
 
 
+-- What failed without an errno: a part of ours that is missing, above all.
+local function in_words(err)
+  return "? " .. sys.clean((tostring(err):match "[^\n]+" or "it failed"):gsub("^.-:%d+: ", ""):gsub(":$", ""))
+end
+
+
 -- One line a step: "name errno", errno "0" when it worked.
 local function try(step, done, report)
   if blocker(step, done) then return end
@@ -124,7 +130,7 @@ local function try(step, done, report)
   done[step.name] = ok
   local name = "0"
   if not ok then
-    name = getmetatable(err) == sys.error_type and err.name or "?"
+    name = getmetatable(err) == sys.error_type and err.name or in_words(err)
   end
   report:write(step.name .. " " .. name .. "\n")
 end
@@ -155,7 +161,7 @@ end
 
 local function collect(text)
   local result = {}
-  for name, errno in text:gmatch("(%w+) (%S+)\n") do
+  for name, errno in text:gmatch("(%w+) ([^\n]+)\n") do
     result[name] = errno == "0" or errno
   end
   return result
