@@ -115,7 +115,7 @@ local function main(opts)
       if not line:find "SPDX" then print((line:gsub("^%-%- ?", ""))) end
     end
   end
-  if opts.version then return print("lsns from " .. require "nslua.sys".version) end
+  if opts.version then return print("lsns from " .. ns.version) end
   if opts.columns then return print((table.concat(COLUMNS, "\n"):upper())) end
   if opts.matrix then return print(ns.matrix()) end
   local rows = collect(opts)

@@ -617,9 +617,44 @@ static int ns_forget_start(lua_State *L) {
   return 0;
 }
 
+/* sys.rejoin_pid() -> Fd | nil    setns(2), pid_namespaces(7)
+   After unshare("pid") children are born in another pid namespace than this
+   process's; this lets them be born here again. The result leads back; nil:
+   there was nothing to do, or it is refused. The kernel shows that namespace
+   only when somebody was born in it: before, a new one is as good. */
+static int ns_rejoin_pid(lua_State *L) {
+  struct stat here, there;
+  if (stat("/proc/self/ns/pid", &here) == -1)
+    return 0;
+  bool born = stat("/proc/self/ns/pid_for_children", &there) == 0;
+  if (born && here.st_ino == there.st_ino)
+    return 0;
+  lib_Fd *later = lib_newfd(L);
+  if (born)
+    later->fd =
+      open("/proc/self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
+  int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+  int moved = setns(own, CLONE_NEWPID);
+  if (own >= 0)
+    close(own);
+  return moved == 0 && (later->fd >= 0 || !born) ? 1 : 0;
+}
+
+/* sys.leave_pid(fd) -> true    setns(2), unshare(2)
+   Undoes sys.rejoin_pid. */
+static int ns_leave_pid(lua_State *L) {
+  const lib_Fd *later = luaL_checkudata(L, 1, LIB_FD);
+  if (later->fd >= 0)
+    return lib_done(L, setns(later->fd, CLONE_NEWPID), "setns", "dr",
+                    later->fd, "CLONE_NEWPID");
+  return lib_done(L, unshare(CLONE_NEWPID), "unshare", "r", "CLONE_NEWPID");
+}
+
 static const luaL_Reg internals[] = {
   {"different", ns_different},
   {"forget_start", ns_forget_start},
+  {"leave_pid", ns_leave_pid},
+  {"rejoin_pid", ns_rejoin_pid},
   {NULL, NULL},
 };
 

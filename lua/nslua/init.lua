@@ -71,4 +71,7 @@ sys.lazy = {
 -- Why a call was refused is worked out when somebody asks.
 sys.explain(function(err) return require("nslua.doctor").explain(err) end)
 
+---Which nslua this is: "0.1.0".
+ns.version = sys.version
+
 return setmetatable(ns, { __index = resolve })
