@@ -148,7 +148,10 @@ build/bytecode.inc: build/stage1 .ci/bytecode.lua .ci/embed $(modules)
 	$(say) .ci/embed $(modules) > $@
 
 # Made from the annotations, which the program carries.
-manual: build/nslua.3 build/stubs/nslua.lua
+manual: build/nslua.1 build/nslua.3 build/stubs/nslua.lua
+
+build/nslua.1: nslua .ci/manual.lua
+	$(say) ./nslua .ci/manual.lua program > $@
 
 build/nslua.3: nslua .ci/manual.lua
 	$(say) ./nslua .ci/manual.lua man > $@

@@ -1,7 +1,8 @@
 -- .ci/manual.lua - the annotations as what people and editors read:
 --   nslua .ci/manual.lua man     the manual page nslua(3)
+--   nslua .ci/manual.lua program the manual page nslua(1), from `nslua --help`
 --   nslua .ci/manual.lua stubs   one file of definitions for LuaLS
--- Both come from nslua.help, as the prompt's help does.
+-- The others come from nslua.help, as the prompt's help does.
 
 local help = require "nslua.help"
 
@@ -133,6 +134,74 @@ local function man()
 end
 
 
+-- -- the manual page of the program ------------------------------------------
+
+local PROGRAM_HEAD = [[
+.TH NSLUA 1 "" "nslua %s" "nslua"
+.SH NAME
+nslua \- Lua with Linux namespaces in it, and lessons on them]]
+
+local PROGRAM_TAIL = [[
+.SH SEE ALSO
+.BR nslua (3),
+.BR lua5.4 (1),
+.BR unshare (1),
+.BR nsenter (1),
+.BR lsns (8),
+.BR namespaces (7)]]
+
+-- Options of `nslua --help` stand as "  --word VALUE   text", one or two in a line,
+-- and their text goes on, further to the right, in the lines below.
+local function options_of(out, lines)
+  for _, line in ipairs(lines) do
+    local first, second = line:match "^  (%-.-)  +(%-.*)$"
+    for _, entry in ipairs(first and { "  " .. first, "  " .. second } or { line }) do
+      local option, text = entry:match "^  (%-.-)  +(%S.*)$"
+      if not option then option, text = entry:match "^  (%-.*)$", "" end
+      if option then
+        out[#out + 1] = ".TP\n\\fB" .. roff(option) .. "\\fR"
+        if text ~= "" then out[#out + 1] = roff(text) end
+      else
+        out[#out + 1] = roff((entry:gsub("^ +", "")))
+      end
+    end
+  end
+end
+
+-- A block of the help: a title with options below, "Title: text", or text.
+local function program_block(out, block)
+  local lines = {}
+  for line in block:gmatch "[^\n]+" do lines[#lines + 1] = line end
+  local title, rest = lines[1]:match "^(%u[%l ]+): (.*)$"
+  if lines[2] and lines[2]:find "^  " then
+    out[#out + 1] = ('.SS "%s"'):format(roff(lines[1]))
+    options_of(out, table.move(lines, 2, #lines, 1, {}))
+  elseif title then
+    lines[1] = rest
+    out[#out + 1] = ('.SH "%s"'):format(title:upper()) .. "\n" .. roff(table.concat(lines, "\n"))
+  else
+    out[#out + 1] = ".PP\n" .. roff(block)
+  end
+end
+
+local function program()
+  local process <close> = assert(io.popen "./nslua --help")
+  local usage, rest = process:read "a":match "^usage: (.-)\n\n(.*)$"
+  local out = { PROGRAM_HEAD:format(roff(version())),
+    ".SH SYNOPSIS\n.nf\n" .. roff((usage:gsub("\n +", "\n"))) .. "\n.fi",
+    ".SH DESCRIPTION" }
+  local described = false
+  for block in (rest .. "\n"):gmatch "(.-)\n\n" do
+    if not described and block:find "\n  %-" then
+      out[#out + 1], described = ".SH OPTIONS", true
+    end
+    program_block(out, block)
+  end
+  out[#out + 1] = PROGRAM_TAIL
+  return out
+end
+
+
 -- -- definitions for the editor ----------------------------------------------
 
 local function comment(out, lines)
@@ -164,6 +233,6 @@ local function stubs()
 end
 
 
-local makers = { man = man, stubs = stubs }
-local make = makers[arg[1]] or error("man or stubs?")
+local makers = { man = man, program = program, stubs = stubs }
+local make = makers[arg[1]] or error("man, program or stubs?")
 print(table.concat(make(), "\n"))

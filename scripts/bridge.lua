@@ -81,7 +81,7 @@ end
 local function host_keeps_lo(t) return ns.link.get("lo", { ns = t.host }).is_up end
 
 return ns.lesson {
-  id = "bridge", title = "A switch, a router, and the way out", needs = { "net", "uts" },
+  id = "bridge", title = "A switch, a router, and the way out", needs = { "net", "uts", "links" },
 
   { "A switch in the kernel",
     say = [[A cable joins two. For more there is the bridge: a switch that the kernel plays. It passes

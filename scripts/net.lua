@@ -57,7 +57,7 @@ end
 local function host_is_connected(t) return is_up(t.host, "lo") end
 
 return ns.lesson {
-  id = "net", title = "A network of its own", needs = { "net" },
+  id = "net", title = "A network of its own", needs = { "net", "links" },
 
   { "What a network is, to the kernel",
     say = [[Links, which are the network cards, real or not; addresses on them; routes; rules of the

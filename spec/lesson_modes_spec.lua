@@ -65,6 +65,15 @@ describe("lessons on the command line", function()
     assert.truthy(err:find("no cgroup.nosuchthing", 1, true))
   end)
 
+  it("ends with 77 when the part of nslua is missing that a lesson needs", function()
+    helpers.run { "cp", helpers.program, dir .. "/nslua" }
+    local out, err, status = helpers.run { dir .. "/nslua", "--batch", "scripts/net.lua" }
+    assert.same({ "", 77 }, { out, status })
+    assert.truthy(err:find("no links: nslua/net.so cannot be opened (built where libnl-route-3 is", 1, true), err)
+    out = helpers.run { dir .. "/nslua", "--list=json", "scripts/net.lua" }
+    assert.truthy(out:find('"reason": "no links: ', 1, true), out)
+  end)
+
   -- -- lint -----------------------------------------------------------------
 
   local function lint(text)
@@ -83,6 +92,20 @@ describe("lessons on the command line", function()
       "lesson.lua:3: step 1 (One): it claims nothing",
       "lesson.lua:4: step 2 (Two): it does nothing: give it a run, or say observe = true",
     } do assert.truthy(out:find(line .. "\n", 1, true), line .. " is not in " .. out) end
+  end)
+
+  it("finds a next lesson that is not there", function()
+    local good = write("{ 'S', observe = true }", "other.lua")
+    local file = dir .. "/next.lua"
+    do
+      local text <close> = assert(io.open(file, "w"))
+      text:write("return require 'nslua'.lesson { id = 'a', title = 'A', done = 'Next: nslua scripts/uts.lua, nslua ",
+        good, ", see gone.lua', { 'S', observe = true } }")
+    end
+    local out, _, status = helpers.nslua { "--lint", file }
+    assert.equal(1, status)
+    assert.truthy(out:find("`done` names gone.lua, and there is no such file\n", 1, true), out)
+    assert.equal(1, select(2, out:gsub("no such file", "")))
   end)
 
   stage_it("finds a check that holds without the act", function()

@@ -42,6 +42,30 @@ describe("the manual page nslua(3)", function()
 end)
 
 
+describe("the manual page nslua(1)", function()
+  it("has every option of --help, and roff finds no fault in it", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(made "program")
+    file:close()
+    local process <close> = io.popen(("groff -man -Tutf8 -ww -b -z %s 2>&1; groff -man -Tutf8 -P-cbou -rLL=80n %s")
+      :format(path, path))
+    local text = process:read "a":gsub("\u{2010}", "-"):gsub("\u{2212}", "-")
+    os.remove(path)
+    assert.is_nil(text:match "^[^\n]*warning[^\n]*")
+    local usage, count = helpers.run { helpers.program, "--help" }, 0
+    for option in usage:gmatch "%f[%S]%-%-?%w[%w]*" do
+      count = count + 1
+      assert.is_truthy(text:find(option, 1, true), option)
+    end
+    assert.is_true(count > 20)
+    for line in text:gmatch "[^\n]+" do assert.is_true(utf8.len(line) <= 80, line) end
+    assert.is_truthy(text:find("EXIT STATUS\n", 1, true))
+    assert.is_truthy(text:find("\n       --batch[=tap|json] lesson...\n", 1, true), text)
+  end)
+end)
+
+
 describe("the definitions for editors", function()
   it("are Lua, and have every public function", function()
     local text = made "stubs"

@@ -617,7 +617,7 @@ static int ns_forget_start(lua_State *L) {
   return 0;
 }
 
-/* sys.rejoin_pid() -> Fd | nil    setns(2), pid_namespaces(7)
+/* sys.rejoin_pid() -> Fd | "new" | nil    setns(2), pid_namespaces(7)
    After unshare("pid") children are born in another pid namespace than this
    process's; this lets them be born here again. The result leads back; nil:
    there was nothing to do, or it is refused. The kernel shows that namespace
@@ -637,17 +637,21 @@ static int ns_rejoin_pid(lua_State *L) {
   int moved = setns(own, CLONE_NEWPID);
   if (own >= 0)
     close(own);
+  if (!born)
+    lua_pushliteral(L, "new");
   return moved == 0 && (later->fd >= 0 || !born) ? 1 : 0;
 }
 
-/* sys.leave_pid(fd) -> true    setns(2), unshare(2)
+/* sys.leave_pid(fd | "new") -> true    setns(2), unshare(2)
    Undoes sys.rejoin_pid. */
 static int ns_leave_pid(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING) {
+    luaL_argcheck(L, strcmp(lua_tostring(L, 1), "new") == 0, 1, "Fd or 'new'");
+    return lib_done(L, unshare(CLONE_NEWPID), "unshare", "r", "CLONE_NEWPID");
+  }
   const lib_Fd *later = luaL_checkudata(L, 1, LIB_FD);
-  if (later->fd >= 0)
-    return lib_done(L, setns(later->fd, CLONE_NEWPID), "setns", "dr",
-                    later->fd, "CLONE_NEWPID");
-  return lib_done(L, unshare(CLONE_NEWPID), "unshare", "r", "CLONE_NEWPID");
+  return lib_done(L, setns(later->fd, CLONE_NEWPID), "setns", "dr", later->fd,
+                  "CLONE_NEWPID");
 }
 
 static const luaL_Reg internals[] = {

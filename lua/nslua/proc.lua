@@ -80,7 +80,7 @@ local function born_here(spec, res)
   if not left then return birth.make(spec, res) end
   local results = table.pack(pcall(birth.make, spec, res))
   sys.leave_pid(left)
-  left:close()
+  if left ~= "new" then left:close() end
   if not results[1] then error(results[2], 0) end
   return table.unpack(results, 2, results.n)
 end

@@ -9,7 +9,9 @@ local load_ = require "nslua.lesson.load"
 local out = require "nslua.lesson.out"
 local proof = require "nslua.lesson.proof"
 local runner = require "nslua.lesson.runner"
+local sys = require "nslua.sys"
 local text = require "nslua.text"
+local ns = require "nslua"
 
 local lint = {}
 
@@ -45,12 +47,26 @@ local function check_step(findings, step)
 end
 
 
+-- `done` names the lesson that comes next: it must be there, as it is written or
+-- beside this one.
+local function check_next(findings, one)
+  local folder = one.file:match "^(.*/)" or ""
+  for path in (one.done or ""):gmatch "[%w_./-]+%.lua%f[^%w_-]" do
+    local itself = one.file:sub(-#path) == path
+    if not (itself or sys.embedded(path) or ns.access(path) or ns.access(folder .. path:match "[^/]+$")) then
+      add(findings, one.line, nil, "`done` names %s, and there is no such file", text.clean(path))
+    end
+  end
+end
+
+
 ---What a reading of the lesson finds.
 ---@param one nslua.Lesson
 ---@return { line: integer, text: string }[]
 function lint.read(one)
   local findings = {}
   if not one.done then add(findings, one.line, nil, "a dead end: `done` says where to go from here") end
+  check_next(findings, one)
   for _, step in ipairs(one.steps) do check_step(findings, step) end
   return findings
 end

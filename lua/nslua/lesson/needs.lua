@@ -15,8 +15,15 @@ local function no_proc()
   if not ns.access "/proc/self/ns" then return "/proc is not mounted here (mount -t proc proc /proc)" end
 end
 
--- What is no ability of the machine: it is made, or it is there.
-local function is_made(word) return word == "rootfs" or word == "net-host" end
+-- What is no ability of the machine: it is made, or it is there, or a part of nslua.
+local function is_made(word) return word == "rootfs" or word == "net-host" or word == "links" end
+
+local function no_links()
+  local ok, why = pcall(function() return require("nslua.rtnl").library() end)
+  if ok then return nil end
+  return ("no links: %s (built where libnl-route-3 is: make deps && make)"):format(
+    sys.clean((tostring(why):match "[^\n]+":gsub("^.-:%d+: ", ""):gsub(":$", ""))))
+end
 
 local function why_not(word)
   local ok, why = ns.can(word)
@@ -38,6 +45,8 @@ function needs.missing(lesson)
       return ("this kernel has no %s namespaces"):format(word)
     end
   end
+  local reason_of_links = lesson.needs.links and no_links()
+  if reason_of_links then return reason_of_links end
   for _, word in ipairs(lesson.needs) do
     local reason = word:find "^cgroup%." and why_not(word)
     if reason then return reason end
@@ -59,6 +68,7 @@ function needs.reason(lesson)
     local reason = why_not(word)
     if reason then return reason end
   end
+  return lesson.needs.links and no_links() or nil
 end
 
 

@@ -11,7 +11,7 @@ local schema = {}
 schema.version = 1
 schema.views = { "hostname", "ids", "mounts", "namespaces", "ps" }
 
-local NEEDS = { "rootfs", "net-host", "uid0", "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
+local NEEDS = { "rootfs", "net-host", "uid0", "links", "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
 
 
 -- -- telling ----------------------------------------------------------------
