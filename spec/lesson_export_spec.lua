@@ -46,6 +46,8 @@ describe("names that stay", function()
     assert.equal("link/ether mac1 brd ff:ff:ff:ff:ff:ff fe80::a1", renamed(
       "link/ether 5e:01:02:aa:bb:0c brd ff:ff:ff:ff:ff:ff fe80::5c01:2ff:feaa:bb0c", { 4711 }))
     assert.equal("64 bytes: icmp_seq=1 ttl=64 time=0.0 ms", renamed("64 bytes: icmp_seq=1 ttl=64 time=0.051 ms", { 4711 }))
+    assert.equal("time 2 pid", renamed("time 2 pid", { 4711 }))
+    assert.equal("4 received, time 0ms", renamed("4 received, time 301ms", { 4711 }))
     assert.equal("/proc/p1/root", renamed("/proc/4711/root", { 4711 }))
   end)
 

@@ -4,6 +4,7 @@
 local helpers = require "spec.helpers"
 local prompts = require "spec.prompts"
 local screen = require "nslua.lesson.screen"
+local terminal = require "spec.terminal"
 local text = require "nslua.text"
 local ns = require "nslua"
 
@@ -107,14 +108,14 @@ function session.start(home, argv, env)
   local master, slave = ns.pty(40, 80)
   local self = setmetatable({ master = master, slave = slave, raw = "", shown = "", seen = 1 }, session)
   self.modes = slave:tcgetattr()
-  local terminal = ns.readlink("/proc/self/fd/" .. slave:fileno())
+  local device = ns.readlink("/proc/self/fd/" .. slave:fileno())
   local command = { "env", "TERM=xterm", "NO_COLOR=1", "HOME=" .. home, "SHELL=/bin/sh", "LC_ALL=C.UTF-8",
     table.unpack(env or {}) }
   command[#command + 1] = helpers.program
   table.move(argv, 1, #argv, #command + 1, command)
   self.child = ns.fork(function()
     ns.setsid()
-    local tty = ns.open(terminal, "rdwr") -- becomes the controlling terminal
+    local tty = ns.open(device, "rdwr") -- becomes the controlling terminal
     for fd = 0, 2 do tty:dup2(fd) end
     ns.exec(command)
   end)
@@ -187,6 +188,29 @@ describe("a lesson on a terminal", function()
     s:type "\3"
     s:expect "interrupted after 0 of 5 steps"
     s:ends(130)
+  end)
+
+  stage_it("stops on Ctrl-Z as a job of its shell, and fg draws it again", function()
+    local t <close> = terminal.start({ "bash", "--norc", "-i" }, { HOME = home, XDG_STATE_HOME = home, LC_ALL = "C.UTF-8",
+      TERM = "xterm", NO_COLOR = "1", SHELL = "/bin/sh" })
+    t:expect "%$ "
+    t:type(helpers.program .. " scripts/uts.lua\r")
+    t:expect "q quit"
+    for _ = 1, 2 do
+      t:type "\26"
+      t:expect "[Ss]topped"
+      t:expect "%$ "
+      t:type "stty -a | grep -ow -e '-*icanon'\r"
+      t:expect "\nicanon\n"
+      t:expect "%$ "
+      t:type "fg\r"
+      t:expect "q quit"
+    end
+    t:type "q"
+    t:expect "left after 0 of 5 steps"
+    t:expect "%$ "
+    t:type "exit 0\r"
+    assert.equal("true exit 0", t:outcome())
   end)
 
   stage_it("is left with 1 when a claim did not hold", function()

@@ -10,7 +10,7 @@ local NAMES = {
   ["\r"] = "enter", ["\n"] = "enter", ["\27[A"] = "up", ["\27[B"] = "down", ["\27OA"] = "up",
   ["\27OB"] = "down", ["\27[5~"] = "pageup", ["\27[6~"] = "pagedown", ["\3"] = "interrupt", ["\4"] = "quit",
   ["\0"] = "quit", -- Ctrl-D from before the terminal was raw
-  ["\12"] = "redraw", ["\127"] = "erase", ["\8"] = "erase", ["\27"] = "escape",
+  ["\12"] = "redraw", ["\26"] = "suspend", ["\127"] = "erase", ["\8"] = "erase", ["\27"] = "escape",
 }
 
 

@@ -181,6 +181,16 @@ on["?"] = function(game)
 end
 
 
+-- Ctrl-Z: the whole job stops, the stage and who watches it, and goes on with fg.
+-- The terminal is not raw here.
+function on.suspend()
+  io.write "\27[H\27[J"
+  io.stdout:flush()
+  local terminal <close> = ns.fd(0)
+  pcall(ns.killpg, terminal:tcgetpgrp(), "TSTP")
+end
+
+
 -- -- a shell, a prompt ----------------------------------------------------------------
 
 local function aside(game, heading, fn)
