@@ -174,6 +174,23 @@ describe("a box with a root", function()
     end)
   end)
 
+  helpers.ns_it("user mnt pid", "may be / itself, under whatever name", function()
+    helpers.in_child(function()
+      for _, root in ipairs { "/", "/.", "//", "/proc/self/root" } do
+        local box <close> = ns.box { "user", root = root }
+        local place = ns.of(box, "mnt").inode
+        assert.equal("1 mnt:[" .. place .. "]\n", box:read "readlink /proc/1/ns/mnt | sed 's/^/1 /'")
+        assert.equal(table.concat(ns.readdir "/etc", " "), table.concat(box:call(ns.readdir, "/etc"), " "))
+        assert.not_equal(ns.of(nil, "mnt").inode, place)
+        local top = ns.stat "/"
+        assert.same({ top.dev, top.ino }, { box:call(function()
+          local st = ns.stat "/.."
+          return st.dev, st.ino
+        end) })
+      end
+    end)
+  end)
+
   it("says what is wrong with a root", function()
     helpers.in_child(function()
       assert.equal("ENOENT", refusal(ns.box, { "user", root = "/no/such/root" }))

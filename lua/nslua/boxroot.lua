@@ -138,12 +138,19 @@ local function describe(root)
   return plan
 end
 
+-- What is mounted over "/" is not what "/" leads to: ".." in it is.
+local function on_top(path)
+  local ok, here = pcall(ns.stat, path)
+  local top = ok and ns.stat "/"
+  return top and here.ino == top.ino and here.dev == top.dev and "/.." or path
+end
+
 local function enter_root(steps, root, in_user)
   if root.overlay then
     stack_overlay(steps, root.path, in_user)
   else
     add(steps, "mount", root.path, root.path, false, "bind,rec", false)
-    add(steps, "chdir", root.path)
+    add(steps, "chdir", on_top(root.path))
     -- A tree that others share is not for one box to change.
     if root.readonly then add(steps, "mount_setattr", ".", ATTRIBUTES.ro) end
   end
