@@ -41,6 +41,22 @@ describe("the program", function()
     assert.equal("w\\x07w", printed { "-W", "-e", "warn('w', '\7', 'w')" })
   end)
 
+  it("shows no frames of nslua's own modules, but with --traceback", function()
+    local path = os.tmpname()
+    do
+      local file <close> = assert(io.open(path, "w"))
+      file:write "local function inner() require 'nslua'.list { tpye = 1 } end\nlocal function f() inner() end\nf()\n"
+    end
+    local env = { NSLUA_DEV = false }
+    local _, short = helpers.nslua({ path }, { env = env })
+    local _, long = helpers.nslua({ "--traceback", path }, { env = env })
+    os.remove(path)
+    assert.equal(("%s:1: bad argument #1 to 'list' (unknown option 'tpye', did you mean 'type'?)\nstack traceback:\n" ..
+      "\t%s:1: in upvalue 'inner'\n\t%s:2: in local 'f'\n\t%s:3: in main chunk\n\t[C]: in ?\n"):format(path, path, path, path),
+      (short:gsub("^%S+: ", "")))
+    assert.truthy(long:find("\n\tnslua/list.lua:%d+: in "), long)
+  end)
+
   it("says an error of the kernel with its why, and no traceback", function()
     local _, err, status = helpers.nslua "require 'nslua'.chdir '/no/such/folder'"
     assert.matches("chdir%(\"/no/such/folder\"%): No such file or directory %(ENOENT%)", err)

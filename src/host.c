@@ -251,6 +251,35 @@ void host_watch_coroutines(lua_State *L) {
 
 /* -- a chunk -------------------------------------------------------------- */
 
+bool host_whole_traceback;
+
+static bool begins(const char *line, const char *with) {
+  return line != NULL && strncmp(line, with, strlen(with)) == 0;
+}
+
+/* Frames of nslua's own modules help nobody who did not write them: they go,
+   with the C functions that they called and the tail calls below. */
+static void hide_own_frames(lua_State *L) {
+  static const char ours[] = "\n\tnslua/", c[] = "\n\t[C]: in ";
+  const char *trace = lua_tostring(L, -1), *line, *next;
+  bool hidden = false;
+  luaL_Buffer b;
+  for (line = trace; (next = strstr(line, "\nstack traceback:")) != NULL;)
+    line = next + 1; /* the last: before it is the message */
+  if (line == trace)
+    return;
+  luaL_buffinit(L, &b);
+  luaL_addlstring(&b, trace, (size_t)(line - trace));
+  for (; line != NULL; line = next) {
+    next = strchr(line + 1, '\n');
+    bool tail = hidden && begins(line, "\n\t(...tail calls...)");
+    hidden = begins(line, ours) || (begins(line, c) && begins(next, ours));
+    if (!hidden && !tail)
+      luaL_addlstring(&b, line, next ? (size_t)(next - line) : strlen(line));
+  }
+  luaL_pushresult(&b);
+}
+
 /* error value -> message with a traceback; a value that has its own text
    stays without one */
 static int explain_error(lua_State *L) {
@@ -262,6 +291,8 @@ static int explain_error(lua_State *L) {
                            luaL_typename(L, 1));
   }
   luaL_traceback(L, L, text, 1);
+  if (!host_whole_traceback)
+    hide_own_frames(L);
   return 1;
 }
 

@@ -12,6 +12,7 @@
 
 /* What messages begin with: argv[0]; NULL at the prompt. */
 extern const char *host_program;
+extern bool host_whole_traceback; /* frames of our own modules, too */
 
 /* Writes "PROGRAM: text" and a line end to stderr; control bytes other than
    line ends and tabs are shown as \xNN. */

@@ -64,6 +64,7 @@ static int read_option(Command *c, int i) {
   switch (option[1]) {
   case '-':
     c->words += 1;
+    host_whole_traceback |= strcmp(option, "--traceback") == 0;
     return is_word(option);
   case 'E':
     c->has |= NO_ENVIRONMENT;
