@@ -54,6 +54,15 @@ describe("the ladder", function()
       run [[print(select(2, pcall(ns.rootfs.get, {rung = "cache"})).why)]])
   end)
 
+  it("says where a cache may go when its folder cannot be made", function()
+    local file = base .. "/small.tar"
+    local fd <close> = ns.open(file, "w")
+    fd:write(tar.archive { tar.file "x" })
+    local out = run(("print(select(2, pcall(ns.rootfs.get, %q)).fix)"):format(file),
+      { cache = "/proc/nowhere" })
+    assert.matches("set XDG_CACHE_HOME to a folder that you may write to", out)
+  end)
+
   helpers.need_it(servers.have "python3", "goes on without a network that gives the wrong thing", function()
     local file = base .. "/other.tar"
     local fd <close> = ns.open(file, "w")

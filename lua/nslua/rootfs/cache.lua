@@ -59,7 +59,8 @@ local function make_folder(path, mode)
   if parent then make_folder(parent, mode) end
   local ok, message, errno = ns.try(ns.mkdir, path, mode)
   if not ok and errno ~= 17 then
-    fail.raise(errno, "cache", "cannot make " .. path .. ": " .. message)
+    fail.raise(errno, "cache", "cannot make " .. path .. ": " .. message, nil,
+      "set XDG_CACHE_HOME to a folder that you may write to")
   end
 end
 
