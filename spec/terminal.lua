@@ -61,7 +61,10 @@ function terminal:expect(pattern)
 end
 
 
-function terminal:type(keys) self.tty:write(keys) end
+function terminal:type(keys)
+  self.answered = #self.shown
+  self.tty:write(keys)
+end
 
 
 ---The end of the program, as Proc:wait gives it.
