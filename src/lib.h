@@ -193,10 +193,9 @@ lib_Fd *lib_newfd(lua_State *L);
 lib_Ns *lib_newns(lua_State *L);
 lib_Proc *lib_newproc(lua_State *L); /* uservalue 1: a table for Lua */
 
-/* A mount that is not there yet; it keeps source, target and type. After the
-   mounting lib_mounted(L, index) says that it is there. */
-lib_Mount *lib_newmount(lua_State *L, const char *source, const char *target,
-                        const char *type);
+/* [source, target, type] -> [a mount that is not there yet]. After the mounting
+   lib_mounted(L, index) says that it is there. */
+lib_Mount *lib_newmount(lua_State *L);
 void lib_mounted(lua_State *L, int index);
 /* Asks for the number of the newest mount, if nobody has: before any call that
    may put another mount at its place, or us where its path means another. */

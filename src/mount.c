@@ -51,31 +51,32 @@ static uint64_t mount_id(const char *path) {
   return st.stx_mask & (STATX_MNT_ID | STATX_MNT_ID_UNIQUE) ? st.stx_mnt_id : 0;
 }
 
-/* Pushes a path that means the same from every directory. */
-static void push_absolute(lua_State *L, const char *path) {
+/* [path] -> [one that means the same from every directory] */
+static void make_absolute(lua_State *L) {
   char cwd[PATH_MAX];
+  const char *path = lua_tostring(L, -1);
   if (*path == '/' || getcwd(cwd, sizeof cwd) == NULL)
-    lua_pushstring(L, path);
-  else if (strcmp(path, ".") == 0)
+    return;
+  if (strcmp(path, ".") == 0)
     lua_pushstring(L, cwd);
   else
     lua_pushfstring(L, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, path);
+  lua_remove(L, -2);
 }
 
-lib_Mount *lib_newmount(lua_State *L, const char *source, const char *target,
-                        const char *type) {
+lib_Mount *lib_newmount(lua_State *L) {
+  int values = lua_gettop(L) - VALUES;
   lib_Mount *m = lua_newuserdatauv(L, sizeof *m, VALUES);
   m->h.fd = -1;
   m->h.generation = lib_generation();
   m->id = 0;
   m->fresh = false;
   luaL_setmetatable(L, LIB_MOUNT);
-  lua_pushstring(L, source);
-  lua_setiuservalue(L, -2, SOURCE);
-  push_absolute(L, target);
-  lua_setiuservalue(L, -2, TARGET);
-  lua_pushstring(L, type);
-  lua_setiuservalue(L, -2, TYPE);
+  lua_insert(L, values + 1);
+  lua_setiuservalue(L, values + 1, TYPE);
+  make_absolute(L);
+  lua_setiuservalue(L, values + 1, TARGET);
+  lua_setiuservalue(L, values + 1, SOURCE);
   return m;
 }
 
@@ -185,6 +186,14 @@ static const char *opt_data(lua_State *L, int arg) {
   return data;
 }
 
+/* The string at `arg`, or the text where there is none. */
+static void push_given(lua_State *L, int arg, const char *text) {
+  if (arg != 0 && lua_isstring(L, arg))
+    lua_pushvalue(L, arg);
+  else
+    lua_pushstring(L, text);
+}
+
 /* ns.mount(source | nil, target, type | nil [, flags [, data]])
    -> Mount, or true when it only changes one    mount(2) */
 static int mount_mount(lua_State *L) {
@@ -199,8 +208,11 @@ static int mount_mount(lua_State *L) {
   if (!changes) {
     lib_number_mounts(L);
     lua_settop(L, 5);
-    lib_newmount(L, source, target,
-                 flags & MS_MOVE ? "move" : flags & MS_BIND ? "bind" : type);
+    push_given(L, 1, source);
+    lua_pushvalue(L, 2);
+    push_given(L, flags & (MS_MOVE | MS_BIND) ? 0 : 3,
+               flags & MS_MOVE ? "move" : "bind");
+    lib_newmount(L);
   }
   lib_leave_root();
   lib_done(L, mount(source, target, type, flags, data), "mount", "sssws",

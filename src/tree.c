@@ -75,7 +75,10 @@ static int tree_move_mount(lua_State *L) {
   lua_settop(L, 2);
   const char *shown = push_dirfd(L, at);
   lib_number_mounts(L);
-  lib_newmount(L, at == AT_FDCWD ? from : NULL, to, "tree");
+  lua_pushstring(L, at == AT_FDCWD ? from : NULL);
+  lua_pushstring(L, to);
+  lua_pushliteral(L, "tree");
+  lib_newmount(L);
   lib_leave_root();
   lib_check(L, syscall(SYS_move_mount, at, from, AT_FDCWD, to, (unsigned)flags),
             "move_mount", "rsrsw", shown, from, "AT_FDCWD", to, move_flags,

@@ -143,10 +143,16 @@ const char *lib_errno_name(int error_number) {
 
 /* -- words ---------------------------------------------------------------- */
 
-/* The first letters decide most of the time, without a call. */
+/* The first letters decide most of the time, and words mostly come as they
+   are written here: neither costs a call. */
 static bool same_word(const char *a, const char *b, size_t length) {
   if (((*a ^ *b) & ~32) != 0)
     return false;
+  size_t same = 0;
+  while (same < length && a[same] == b[same] && a[same] != '\0')
+    same++;
+  if (same == length)
+    return a[same] == '\0';
   return strlen(a) == length && strncasecmp(a, b, length) == 0;
 }
 
@@ -276,9 +282,9 @@ static unsigned long words_to_bits(lua_State *L, int arg, const char *s,
   return bits;
 }
 
-static unsigned long flag_value(lua_State *L, int arg, int index,
+static unsigned long flag_value(lua_State *L, int arg, int index, int type,
                                 const lib_Word *set) {
-  if (lua_type(L, index) == LUA_TSTRING) {
+  if (type == LUA_TSTRING) {
     size_t length;
     const char *s = lua_tolstring(L, index, &length);
     const lib_Word *w = find_short(set, s, length);
@@ -299,13 +305,13 @@ unsigned long lib_checkflags(lua_State *L, int arg, const lib_Word *set) {
   if (type <= LUA_TNIL)
     return 0;
   if (type != LUA_TTABLE)
-    return flag_value(L, arg, arg, set);
+    return flag_value(L, arg, arg, type, set);
   lua_Unsigned n = lua_rawlen(L, arg);
   if (n > 64)
     luaL_argerror(L, arg, "too many flags");
   for (lua_Unsigned i = 1; i <= n; i++) {
-    lua_rawgeti(L, arg, (lua_Integer)i);
-    bits |= flag_value(L, arg, -1, set);
+    type = lua_rawgeti(L, arg, (lua_Integer)i);
+    bits |= flag_value(L, arg, -1, type, set);
     lua_pop(L, 1);
   }
   return bits;
@@ -364,9 +370,9 @@ int lib_checksignal(lua_State *L, int arg, int fallback) {
 
 /* -- arguments ------------------------------------------------------------ */
 
-const char *lib_checkpath(lua_State *L, int arg) {
+static const char *path_value(lua_State *L, int arg, int type) {
   size_t length;
-  if (lua_type(L, arg) != LUA_TSTRING)
+  if (type != LUA_TSTRING)
     luaL_typeerror(L, arg, "string");
   const char *s = lua_tolstring(L, arg, &length);
   if (strlen(s) != length)
@@ -374,8 +380,13 @@ const char *lib_checkpath(lua_State *L, int arg) {
   return s;
 }
 
+const char *lib_checkpath(lua_State *L, int arg) {
+  return path_value(L, arg, lua_type(L, arg));
+}
+
 const char *lib_optpath(lua_State *L, int arg, const char *fallback) {
-  return lua_isnoneornil(L, arg) ? fallback : lib_checkpath(L, arg);
+  int type = lua_type(L, arg);
+  return type <= LUA_TNIL ? fallback : path_value(L, arg, type);
 }
 
 int lib_checkint(lua_State *L, int arg, lua_Integer low, lua_Integer high) {
