@@ -45,14 +45,13 @@ static Arena arena; /* the program has one state */
 static size_t class_of(size_t size) { return (size + GRAIN - 1) / GRAIN; }
 
 /* The rest of the old piece is lost: less than LARGEST bytes. The first one,
-   which every program fills, comes with its pages: that is cheaper than to
-   touch them one by one. */
+   which every program fills, and the second, which require "nslua" fills, come
+   with their pages: that is cheaper than to touch them one by one. */
 static bool new_piece(Arena *a) {
-  bool first = a->size == 0;
-  size_t size = first ? FIRST : a->size < PIECE ? 2 * a->size : PIECE;
+  size_t size = a->size == 0 ? FIRST : a->size < PIECE ? 2 * a->size : PIECE;
+  int populate = size <= 2 * FIRST ? MAP_POPULATE : 0;
   void *piece = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | (first ? MAP_POPULATE : 0),
-                     -1, 0);
+                     MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
   if (piece == MAP_FAILED)
     return false;
   a->next = piece;
