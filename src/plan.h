@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * plan.h - what a child does between its birth and its program: prepared by
- * clone.c in the parent, carried out by child.c in the child, where neither
+ * spec.c in the parent, carried out by child.c in the child, where neither
  * Lua nor libc may be touched because both may be the parent's.
  */
 #ifndef NSLUA_PLAN_H
@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* One act of the child. Which of the fields an act uses, and what it is
-   called, is written in step_kinds (clone.c). */
+   called, is written in step_kinds (step.c). */
 typedef enum Op {
   OP_CAPS,          /* keep only the capabilities of this mask */
   OP_CHDIR,

@@ -158,7 +158,7 @@ function options.types(opts)
 end
 
 
--- [steps] one table for each act of the child; see step_kinds in clone.c
+-- [steps] one table for each act of the child; see step_kinds in step.c
 local function add(steps, ...)
   steps[#steps + 1] = { ... }
 end
