@@ -238,7 +238,7 @@ unsigned lib_generation(void);
 void lib_forked(void);
 
 /* Called before the process changes its namespaces, root or directory for
-   the first time: ns.back() returns to what it finds (ns.c). */
+   the first time: ns.back() returns to what it finds (back.c). */
 void lib_remember_start(lua_State *L);
 /* Called before the files of the root may go out of sight: the program opens
    what it has put off until now (libm.c); the library has put off nothing. */
@@ -279,6 +279,8 @@ void lib_open(lua_State *L);
 void word_open(lua_State *L);
 void handle_open(lua_State *L);
 void ns_open(lua_State *L);
+void setns_open(lua_State *L);
+void back_open(lua_State *L);
 void proc_open(lua_State *L);
 void clone_open(lua_State *L);
 void family_open(lua_State *L);
