@@ -290,6 +290,7 @@ void tree_open(lua_State *L);
 void mountinfo_open(lua_State *L);
 void cred_open(lua_State *L);
 void caps_open(lua_State *L);
+void rlimit_open(lua_State *L);
 void regex_open(lua_State *L);
 void uts_open(lua_State *L);
 void clock_open(lua_State *L);

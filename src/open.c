@@ -270,7 +270,7 @@ static int luaopen_nslua_sys(lua_State *L) {
     tty_open,   path_open,  mount_open,     tree_open,  mountinfo_open,
     cred_open,  caps_open,  uts_open,       idmap_open, scan_open,
     ps_open,    netid_open, subid_open,     clock_open, nets_open,
-    regex_open,
+    regex_open, rlimit_open,
   };
   luaL_checkversion(L);
   lua_settop(L, 0);
