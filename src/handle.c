@@ -245,6 +245,13 @@ void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
   lua_pop(L, 1);
 }
 
+void lib_addmethods(lua_State *L, const char *name, const luaL_Reg *methods) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, "nslua.methods");
+  luaL_getsubtable(L, -1, strrchr(name, '.') + 1);
+  luaL_setfuncs(L, methods, 0);
+  lua_pop(L, 2);
+}
+
 static const luaL_Reg funcs[] = {
   {"fields", sys_fields},
   {NULL, NULL},

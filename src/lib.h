@@ -271,6 +271,9 @@ _Noreturn void proc_run_and_exit(lua_State *L, int nargs);
 void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
                  const luaL_Reg *methods, lua_CFunction get);
 
+/* More methods for a type, from the file of another domain. */
+void lib_addmethods(lua_State *L, const char *name, const luaL_Reg *methods);
+
 /* Functions for our own Lua modules only: nslua.sys.NAME. */
 void lib_internals(lua_State *L, const luaL_Reg *functions);
 
@@ -295,6 +298,8 @@ void regex_open(lua_State *L);
 void uts_open(lua_State *L);
 void clock_open(lua_State *L);
 void file_open(lua_State *L);
+void io_open(lua_State *L);
+void poll_open(lua_State *L);
 void path_open(lua_State *L);
 void idmap_open(lua_State *L);
 void subid_open(lua_State *L);

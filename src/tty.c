@@ -241,9 +241,6 @@ static const luaL_Reg internals[] = {
 
 void tty_open(lua_State *L) {
   luaL_setfuncs(L, funcs, 0);
-  luaL_getsubtable(L, LUA_REGISTRYINDEX, "nslua.methods");
-  luaL_getsubtable(L, -1, "Fd"); /* file.c made the type */
-  luaL_setfuncs(L, methods, 0);
-  lua_pop(L, 2);
+  lib_addmethods(L, LIB_FD, methods);
   lib_internals(L, internals);
 }
