@@ -260,8 +260,8 @@ lib_Proc *lib_find_child(lua_State *L, pid_t pid);
 /* waitid without raising: 1 it ended, 0 it runs, -1 errno (proc.c). */
 int lib_reap(lib_Proc *proc, int options);
 
-/* Runs the function and arguments on top of the stack in a fresh child:
-   traceback on stderr, flush, _exit. */
+/* Runs the function and arguments on top of the stack in a fresh child
+   (fork.c): traceback on stderr, flush, _exit. */
 _Noreturn void proc_run_and_exit(lua_State *L, int nargs);
 
 /* -- registration --------------------------------------------------------- */
@@ -285,6 +285,8 @@ void ns_open(lua_State *L);
 void setns_open(lua_State *L);
 void back_open(lua_State *L);
 void proc_open(lua_State *L);
+void fork_open(lua_State *L);
+void prctl_open(lua_State *L);
 void clone_open(lua_State *L);
 void family_open(lua_State *L);
 void tty_open(lua_State *L);

@@ -266,11 +266,12 @@ void lib_internals(lua_State *L, const luaL_Reg *functions) {
    `primitives` is the table that becomes `ns`. */
 static int luaopen_nslua_sys(lua_State *L) {
   static void (*const domains[])(lua_State *) = {
-    ns_open,    setns_open,     back_open,   proc_open,  file_open,
-    io_open,    poll_open,      tty_open,    path_open,  mount_open,
-    tree_open,  mountinfo_open, cred_open,   caps_open,  rlimit_open,
-    uts_open,   idmap_open,     scan_open,   ps_open,    netid_open,
-    subid_open, clock_open,     nets_open,   regex_open,
+    ns_open,    setns_open, back_open,  proc_open,  fork_open,
+    prctl_open, file_open,  io_open,    poll_open,  tty_open,
+    path_open,  mount_open, tree_open,  mountinfo_open,
+    cred_open,  caps_open,  rlimit_open, uts_open,  idmap_open,
+    scan_open,  ps_open,    netid_open, subid_open, clock_open,
+    nets_open,  regex_open,
   };
   luaL_checkversion(L);
   lua_settop(L, 0);

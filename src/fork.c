@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * fork.c - a copy of this process, and another program in its place. A child
+ * that runs a Lua function never comes back into its parent's script: it ends
+ * in _exit. fork(2), execve(2), environ(7).
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+extern char **environ;
+
+/* -- fork ----------------------------------------------------------------- */
+
+static int traceback(lua_State *L) {
+  const char *message = luaL_tolstring(L, 1, NULL);
+  luaL_traceback(L, L, message, 1);
+  return 1;
+}
+
+/* What a function's first value says as an exit status. */
+static int exit_status(lua_State *L, int index) {
+  if (lua_isinteger(L, index))
+    return (int)(lua_tointeger(L, index) & 0xff);
+  return lua_toboolean(L, index) || lua_isnone(L, index) ||
+             lua_isnil(L, index)
+           ? EXIT_SUCCESS
+           : EXIT_FAILURE;
+}
+
+/* [fn, args...] runs under a traceback and ends the process. */
+_Noreturn void proc_run_and_exit(lua_State *L, int nargs) {
+  int base = lua_gettop(L) - nargs;
+  int status = EXIT_FAILURE;
+  lua_pushcfunction(L, traceback);
+  lua_insert(L, base);
+  if (lua_pcall(L, nargs, LUA_MULTRET, base) == LUA_OK)
+    status = lua_gettop(L) > base ? exit_status(L, base + 1) : EXIT_SUCCESS;
+  else
+    fprintf(stderr, "nslua: %s\n", lua_tostring(L, -1));
+  fflush(NULL);
+  _exit(status);
+}
+
+/* The host's handlers mean the host: a child starts with the defaults. */
+static void default_signals(void) {
+  struct sigaction act;
+  for (int sig = 1; sig < NSIG; sig++)
+    if (sigaction(sig, NULL, &act) == 0 && act.sa_handler != SIG_DFL &&
+        act.sa_handler != SIG_IGN)
+      signal(sig, SIG_DFL);
+}
+
+/* ns.fork() -> pid | 0    fork(2), returns twice */
+static int fork_twice(lua_State *L) {
+  fflush(NULL);
+  pid_t pid = (pid_t)lib_check(L, fork(), "fork", "");
+  lua_pushinteger(L, pid);
+  return 1;
+}
+
+/* ns.fork(fn, ...) -> Proc    fork(2) */
+static int fork_fork(lua_State *L) {
+  sigset_t all, old;
+  lib_number_mounts(L);
+  if (lua_isnoneornil(L, 1))
+    return fork_twice(L);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  int nargs = lua_gettop(L) - 1;
+  lib_Proc *proc = lib_newproc(L);
+  lua_insert(L, 1);
+  /* A place for the pidfd, before there is a child that could go without. */
+  proc->h.fd = (int)lib_check(L, syscall(SYS_pidfd_open, getpid(), 0),
+                              "pidfd_open", "dd", (int)getpid(), 0);
+  fflush(NULL);
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, &old);
+  pid_t pid = fork();
+  int error_number = errno;
+  if (pid == 0) {
+    default_signals();
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    proc_run_and_exit(L, nargs);
+  }
+  sigprocmask(SIG_SETMASK, &old, NULL);
+  lib_close(&proc->h);
+  if (pid == -1)
+    lib_fail(L, error_number, "fork", "");
+  lib_adopt(L, 1, pid);
+  /* Unreaped, so the number still means our child. */
+  proc->h.fd = (int)lib_check(L, syscall(SYS_pidfd_open, pid, 0),
+                              "pidfd_open", "dd", (int)pid, 0);
+  lua_settop(L, 1);
+  return 1;
+}
+
+/* -- exec ----------------------------------------------------------------- */
+
+/* A table of strings or numbers as a C vector; the strings live in the table
+   that is pushed under the vector. [-0, +2] */
+const char **lib_pushvector(lua_State *L, int arg, const char *what) {
+  luaL_checktype(L, arg, LUA_TTABLE);
+  lua_Unsigned n = lua_rawlen(L, arg);
+  if (n > 100000)
+    lib_raise(L, "too many elements in a list");
+  luaL_checkstack(L, 8, what);
+  lua_createtable(L, (int)n, 0);
+  int anchor = lua_gettop(L);
+  const char **v = lib_scratch(L, (n + 1) * sizeof *v);
+  for (lua_Unsigned i = 0; i < n; i++) {
+    size_t length;
+    int type = lua_rawgeti(L, arg, (lua_Integer)i + 1);
+    if (type != LUA_TSTRING && type != LUA_TNUMBER) {
+      lib_raise(L, lua_pushfstring(L, "%s[%I] is a %s, not a string", what,
+                                   (lua_Integer)i + 1, luaL_typename(L, -1)));
+    }
+    v[i] = lua_tolstring(L, -1, &length);
+    if (strlen(v[i]) != length)
+      lib_raise(L, lua_pushfstring(L, "%s[%I] contains a NUL", what,
+                                   (lua_Integer)i + 1));
+    lua_rawseti(L, anchor, (lua_Integer)i + 1);
+  }
+  v[n] = NULL;
+  return v;
+}
+
+/* {NAME = "value"} as "NAME=value" strings. [-0, +2] */
+const char **lib_pushenvironment(lua_State *L, int arg) {
+  if (lua_isnoneornil(L, arg)) {
+    lua_pushnil(L);
+    lua_pushnil(L);
+    return (const char **)environ;
+  }
+  luaL_checktype(L, arg, LUA_TTABLE);
+  luaL_checkstack(L, 8, "env");
+  lua_newtable(L);
+  int list = lua_gettop(L);
+  lua_Integer n = 0;
+  lua_pushnil(L);
+  while (lua_next(L, arg) != 0) {
+    int type = lua_type(L, -1);
+    if (lua_type(L, -2) != LUA_TSTRING ||
+        (type != LUA_TSTRING && type != LUA_TNUMBER))
+      lib_raise(L, "env holds NAME = \"value\" pairs");
+    lua_pushfstring(L, "%s=", lua_tostring(L, -2));
+    const char *name = lua_tostring(L, -3);
+    if (*name == '\0' || strpbrk(name, "=") != NULL ||
+        strlen(name) != lua_rawlen(L, -3))
+      lib_raise(L, "a name in env is empty or contains '=' or NUL");
+    lua_pushvalue(L, -2);
+    lua_concat(L, 2);
+    lua_rawseti(L, list, ++n);
+    lua_pop(L, 1);
+  }
+  const char **v = lib_pushvector(L, list, "env");
+  lua_remove(L, list);
+  return v;
+}
+
+/* ns.exec(argv [, env])    execvpe(3): does not return */
+static int fork_exec(lua_State *L) {
+  lua_settop(L, 2);
+  const char **argv = lib_pushvector(L, 1, "argv");
+  const char **envp = lib_pushenvironment(L, 2);
+  if (argv[0] == NULL)
+    return luaL_argerror(L, 1, "argv is empty: the first element names the "
+                               "program");
+  fflush(NULL);
+  execvpe(argv[0], (char *const *)argv, (char *const *)envp);
+  return lib_done(L, -1, "execve", "sv", argv[0], argv);
+}
+
+static const luaL_Reg funcs[] = {
+  {"exec", fork_exec},
+  {"fork", fork_fork},
+  {NULL, NULL},
+};
+
+void fork_open(lua_State *L) { luaL_setfuncs(L, funcs, 0); }
