@@ -280,6 +280,7 @@ void lib_internals(lua_State *L, const luaL_Reg *functions);
 /* Every domain adds its functions to the table on top of the stack. */
 void lib_open(lua_State *L);
 void word_open(lua_State *L);
+void argument_open(lua_State *L);
 void handle_open(lua_State *L);
 void ns_open(lua_State *L);
 void setns_open(lua_State *L);

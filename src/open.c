@@ -287,6 +287,7 @@ static int luaopen_nslua_sys(lua_State *L) {
   lua_setfield(L, 1, "prompt");
   lib_open(L);
   word_open(L);
+  argument_open(L);
   handle_open(L);
   clone_open(L);
   family_open(L);
