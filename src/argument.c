@@ -150,7 +150,16 @@ static int argument_quote(lua_State *L) {
   return 1;
 }
 
+/* nslua.sys.clean(s) -> s with control bytes and broken UTF-8 as \\xNN */
+static int argument_clean(lua_State *L) {
+  size_t length;
+  const char *s = luaL_checklstring(L, 1, &length);
+  lib_pushclean(L, s, length);
+  return 1;
+}
+
 static const luaL_Reg internals[] = {
+  {"clean", argument_clean},
   {"quote", argument_quote},
   {NULL, NULL},
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * lib.c - the error object and the trace. Both are made from the same words:
- * the name of the system call and its arguments as the kernel got them.
- * Nothing touches Lua between a call and the reading of its errno.
+ * lib.c - a system call is judged: its result goes on, or becomes an error
+ * object (error.c) and a line of the trace. Both are made from the same words:
+ * the name of the call and its arguments as the kernel got them. Nothing
+ * touches Lua between a call and the reading of its errno.
  */
 #include "lib.h"
 
@@ -12,10 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERROR_TYPE "nslua.error"
-
 static const char trace_key = 't';   /* registry: who gets the trace */
-static const char explain_key = 'e'; /* registry: fn(err) -> why, fix */
 static const char departure_key = 'd'; /* registry: who keeps a way back */
 
 /* True while any state of the process traces: one load on the hot path. */
@@ -109,49 +107,7 @@ static void push_joined(lua_State *L, int index) {
   luaL_pushresult(&B);
 }
 
-/* -- the error object ----------------------------------------------------- */
-
-/* Pushes "file:line: " of the innermost line that is not ours, or "". */
-static void push_where(lua_State *L) {
-  lua_Debug ar;
-  for (int level = 0; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0 && strncmp(ar.source, "@nslua/", 7) != 0) {
-      lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-      lib_pushclean(L, lua_tostring(L, -1), lua_rawlen(L, -1));
-      lua_remove(L, -2);
-      return;
-    }
-  }
-  lua_pushliteral(L, "");
-}
-
-/* [args table, args text] -> [error object] */
-static void finish_error(lua_State *L, int error_number, const char *call) {
-  char reason[128];
-  const char *name = lib_errno_name(error_number);
-  const char *text = strerror_r(error_number, reason, sizeof reason);
-  int args = lua_gettop(L) - 1;
-  lua_createtable(L, 0, 8);
-  lua_pushfstring(L, "%s(%s): %s (%s)", call, lua_tostring(L, args + 1), text,
-                  name);
-  lua_setfield(L, -2, "message");
-  lua_pushvalue(L, args);
-  lua_setfield(L, -2, "args");
-  lua_pushstring(L, call);
-  lua_setfield(L, -2, "call");
-  lua_pushinteger(L, error_number);
-  lua_setfield(L, -2, "errno");
-  lua_pushstring(L, name);
-  lua_setfield(L, -2, "name");
-  lua_pushfstring(L, "%s(2)", call);
-  lua_setfield(L, -2, "see");
-  push_where(L);
-  lua_setfield(L, -2, "where");
-  luaL_setmetatable(L, ERROR_TYPE);
-  lua_replace(L, args);
-  lua_settop(L, args);
-}
+/* -- the result of a call ------------------------------------------------- */
 
 static void trace_result(lua_State *L, long result, int error_number,
                          const char *call, const char *args) {
@@ -180,7 +136,7 @@ _Noreturn static void fail_va(lua_State *L, int error_number,
   push_joined(L, -1);
   if (lib_tracing())
     trace_result(L, -1, error_number, call, lua_tostring(L, -1));
-  finish_error(L, error_number, call);
+  lib_makeerror(L, error_number, call);
   lua_error(L);
   __builtin_unreachable();
 }
@@ -230,103 +186,6 @@ _Noreturn void lib_fail(lua_State *L, int error_number, const char *call,
   fail_va(L, error_number, call, fmt, &ap);
 }
 
-void lib_pusherror(lua_State *L, int error_number, const char *call,
-                   const char *args) {
-  luaL_checkstack(L, 12, "error object");
-  lua_newtable(L);
-  lua_pushstring(L, args);
-  lua_rawseti(L, -2, 1);
-  lua_pushstring(L, args);
-  finish_error(L, error_number, call);
-}
-
-_Noreturn void lib_fail_text(lua_State *L, int error_number, const char *call,
-                             const char *args, const char *step) {
-  lib_pusherror(L, error_number, call, args);
-  if (step != NULL) {
-    lua_pushstring(L, step);
-    lua_setfield(L, -2, "step");
-  }
-  lua_error(L);
-  __builtin_unreachable();
-}
-
-/* -- what the error object answers ---------------------------------------- */
-
-/* err.why, err.fix and err.hint are worked out when first asked for: probing
-   the machine is too dear for an error that is only tried. */
-static void explain(lua_State *L) {
-  lua_pushliteral(L, "");
-  lua_setfield(L, 1, "hint"); /* an error in here must not come back here */
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &explain_key) != LUA_TFUNCTION) {
-    lua_pop(L, 1);
-    return;
-  }
-  lua_pushvalue(L, 1);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK || !lua_istable(L, -1)) {
-    lua_pop(L, 1);
-    return;
-  }
-  static const char *const fields[] = {"why", "fix", "hint", "see"};
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-    if (lua_getfield(L, -1, fields[i]) == LUA_TSTRING)
-      lua_setfield(L, 1, fields[i]);
-    else
-      lua_pop(L, 1);
-  lua_pop(L, 1);
-}
-
-static int error_index(lua_State *L) {
-  if (!lua_istable(L, 1) || lua_type(L, 2) != LUA_TSTRING)
-    return 0;
-  const char *key = lua_tostring(L, 2);
-  if (strcmp(key, "hint") != 0 && strcmp(key, "why") != 0 &&
-      strcmp(key, "fix") != 0)
-    return 0;
-  lua_pushliteral(L, "hint");
-  if (lua_rawget(L, 1) == LUA_TNIL)
-    explain(L);
-  lua_settop(L, 2);
-  lua_rawget(L, 1);
-  return 1;
-}
-
-/* A buffer may hold no value of ours above it while it grows: the field is
-   looked at, then fetched again. */
-static void add_field(lua_State *L, luaL_Buffer *B, const char *label,
-                      const char *field) {
-  bool has = lua_getfield(L, 1, field) == LUA_TSTRING && lua_rawlen(L, -1) > 0;
-  lua_pop(L, 1);
-  if (!has)
-    return;
-  luaL_addstring(B, label);
-  lua_getfield(L, 1, field);
-  luaL_addvalue(B);
-}
-
-static int error_tostring(lua_State *L) {
-  luaL_Buffer B;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_getfield(L, 1, "hint"); /* fills why and fix before the buffer opens */
-  lua_settop(L, 1);
-  luaL_buffinit(L, &B);
-  add_field(L, &B, "", "where");
-  add_field(L, &B, "", "step");
-  add_field(L, &B, "", "message");
-  add_field(L, &B, "\n  why  ", "why");
-  add_field(L, &B, "\n  fix  ", "fix");
-  luaL_pushresult(&B);
-  return 1;
-}
-
-/* nslua.sys.explain(fn): who answers for why and fix */
-static int sys_explain(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_settop(L, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &explain_key);
-  return 0;
-}
-
 /* -- a change without a way back ------------------------------------------ */
 
 static bool departures_watched; /* by anybody in this process */
@@ -351,30 +210,6 @@ static int sys_on_departure(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &departure_key);
   return 0;
 }
-
-/* nslua.sys.error(errno, call [, args [, step]]) -> error object */
-static int sys_error(lua_State *L) {
-  int error_number = lib_checkint(L, 1, 1, 4095);
-  const char *call = luaL_checkstring(L, 2);
-  lib_pusherror(L, error_number, call, luaL_optstring(L, 3, ""));
-  if (lua_type(L, 4) == LUA_TSTRING) {
-    lua_pushvalue(L, 4);
-    lua_setfield(L, -2, "step");
-  }
-  return 1;
-}
-
-_Noreturn void lib_raise(lua_State *L, const char *message) {
-  push_where(L);
-  lua_pushstring(L, message);
-  lua_concat(L, 2);
-  lua_error(L);
-  __builtin_unreachable();
-}
-
-/* nslua.sys.raise(message): a plain error at the caller's own line, however
-   deep in our modules it was found */
-static int sys_raise(lua_State *L) { lib_raise(L, luaL_checkstring(L, 1)); }
 
 /* -- trace ---------------------------------------------------------------- */
 
@@ -409,6 +244,18 @@ int lib_settrace(lua_State *L) {
   return 1; /* who got them until now */
 }
 
+/* nslua.sys.trace_line([text]) -> boolean: is there a trace? A line of it from
+   a library's call. */
+static int sys_trace_line(lua_State *L) {
+  const char *line = luaL_optstring(L, 1, NULL);
+  if (lib_tracing() && line != NULL)
+    lib_trace_text(L, line);
+  lua_pushboolean(L, lib_tracing());
+  return 1;
+}
+
+/* -- before and within a call --------------------------------------------- */
+
 void lib_leave_root(void) {
   if (libm_open != NULL)
     libm_open();
@@ -424,56 +271,10 @@ void lib_interrupt_point(lua_State *L) {
     lua_pop(L, 1);
 }
 
-/* nslua.sys.clean(s) -> s with control bytes and broken UTF-8 as \\xNN */
-static int sys_clean(lua_State *L) {
-  size_t length;
-  const char *s = luaL_checklstring(L, 1, &length);
-  lib_pushclean(L, s, length);
-  return 1;
-}
-
-/* nslua.sys.nearest(word, words) -> the one that may have been meant | nil */
-static int sys_nearest(lua_State *L) {
-  const char *word = luaL_checkstring(L, 1);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_Unsigned n = lua_rawlen(L, 2), count = 0;
-  if (n > 1000)
-    luaL_argerror(L, 2, "too many words");
-  luaL_checkstack(L, (int)n + 4, "words");
-  lib_Word *set = lib_scratch(L, (n + 1) * sizeof *set);
-  for (lua_Unsigned i = 1; i <= n; i++)
-    if (lua_rawgeti(L, 2, (lua_Integer)i) == LUA_TSTRING)
-      set[count++] = (lib_Word){lua_tostring(L, -1), i, ""};
-  set[count].word = NULL;
-  lua_pushstring(L, lib_nearest(word, set));
-  return 1;
-}
-
-/* nslua.sys.trace_line([text]) -> boolean: is there a trace? A line of it from
-   a library's call. */
-static int sys_trace_line(lua_State *L) {
-  const char *line = luaL_optstring(L, 1, NULL);
-  if (lib_tracing() && line != NULL)
-    lib_trace_text(L, line);
-  lua_pushboolean(L, lib_tracing());
-  return 1;
-}
-
 static const luaL_Reg funcs[] = {
-  {"clean", sys_clean},
-  {"error", sys_error},
-  {"explain", sys_explain},
   {"on_departure", sys_on_departure},
-  {"nearest", sys_nearest},
-  {"raise", sys_raise},
   {"set_trace", lib_settrace},
   {"trace_line", sys_trace_line},
-  {NULL, NULL},
-};
-
-static const luaL_Reg error_metamethods[] = {
-  {"__index", error_index},
-  {"__tostring", error_tostring},
   {NULL, NULL},
 };
 
@@ -487,9 +288,6 @@ static int tracer_gc(lua_State *L) {
 
 void lib_open(lua_State *L) {
   luaL_setfuncs(L, funcs, 0);
-  if (luaL_newmetatable(L, ERROR_TYPE))
-    luaL_setfuncs(L, error_metamethods, 0);
-  lua_setfield(L, -2, "error_type");
   lua_newtable(L);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, tracer_gc);

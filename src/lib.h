@@ -49,6 +49,9 @@ _Noreturn void lib_fail_text(lua_State *L, int error_number, const char *call,
 /* Pushes such an error object without raising it. */
 void lib_pusherror(lua_State *L, int error_number, const char *call,
                    const char *args);
+/* The same from a table of the arguments and their text, which it takes off the
+   stack. */
+void lib_makeerror(lua_State *L, int error_number, const char *call);
 /* A plain error at the line of the caller that is not in a module of ours. */
 _Noreturn void lib_raise(lua_State *L, const char *message);
 const char *lib_errno_name(int error_number);
@@ -279,6 +282,7 @@ void lib_internals(lua_State *L, const luaL_Reg *functions);
 
 /* Every domain adds its functions to the table on top of the stack. */
 void lib_open(lua_State *L);
+void error_open(lua_State *L);
 void word_open(lua_State *L);
 void argument_open(lua_State *L);
 void handle_open(lua_State *L);

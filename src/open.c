@@ -286,6 +286,7 @@ static int luaopen_nslua_sys(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, "nslua.prompt"); /* the program's */
   lua_setfield(L, 1, "prompt");
   lib_open(L);
+  error_open(L);
   word_open(L);
   argument_open(L);
   handle_open(L);

@@ -3,7 +3,6 @@
  * word.c - constants as words. Flags are the words of mount(8) and of the man
  * pages; a typo is answered with the nearest one.
  */
-#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -104,41 +103,6 @@ const lib_Word lib_umountflags[] = {
   {"nofollow", UMOUNT_NOFOLLOW, "UMOUNT_NOFOLLOW"},
   {NULL, 0, NULL},
 };
-
-#define E(name) {name, #name}
-static const struct {
-  int number;
-  const char *name;
-} errno_names[] = {
-  E(EPERM),        E(ENOENT),          E(ESRCH),         E(EINTR),
-  E(EIO),          E(ENXIO),           E(E2BIG),         E(ENOEXEC),
-  E(EBADF),        E(ECHILD),          E(EAGAIN),        E(ENOMEM),
-  E(EACCES),       E(EFAULT),          E(ENOTBLK),       E(EBUSY),
-  E(EEXIST),       E(EXDEV),           E(ENODEV),        E(ENOTDIR),
-  E(EISDIR),       E(EINVAL),          E(ENFILE),        E(EMFILE),
-  E(ENOTTY),       E(ETXTBSY),         E(EFBIG),         E(ENOSPC),
-  E(ESPIPE),       E(EROFS),           E(EMLINK),        E(EPIPE),
-  E(EDOM),         E(ERANGE),          E(EDEADLK),       E(ENAMETOOLONG),
-  E(ENOLCK),       E(ENOSYS),          E(ENOTEMPTY),     E(ELOOP),
-  E(ENODATA),      E(ETIME),           E(ENOLINK),       E(EPROTO),
-  E(EBADMSG),      E(EOVERFLOW),       E(EBADFD),        E(EILSEQ),
-  E(EUSERS),       E(ENOTSOCK),        E(EDESTADDRREQ),  E(EMSGSIZE),
-  E(EPROTOTYPE),   E(ENOPROTOOPT),     E(EPROTONOSUPPORT),
-  E(ESOCKTNOSUPPORT), E(EOPNOTSUPP),   E(EPFNOSUPPORT),  E(EAFNOSUPPORT),
-  E(EADDRINUSE),   E(EADDRNOTAVAIL),   E(ENETDOWN),      E(ENETUNREACH),
-  E(ECONNABORTED), E(ECONNRESET),      E(ENOBUFS),       E(EISCONN),
-  E(ENOTCONN),     E(ESHUTDOWN),       E(ETIMEDOUT),     E(ECONNREFUSED),
-  E(EHOSTDOWN),    E(EHOSTUNREACH),    E(EALREADY),      E(EINPROGRESS),
-  E(ESTALE),       E(EDQUOT),          E(ECANCELED),     E(EKEYREJECTED),
-  E(ENOKEY),       E(ERESTART),        E(ENOTUNIQ),      E(EREMOTE),
-};
-
-const char *lib_errno_name(int error_number) {
-  for (size_t i = 0; i < sizeof errno_names / sizeof *errno_names; i++)
-    if (errno_names[i].number == error_number)
-      return errno_names[i].name;
-  return "errno";
-}
 
 /* -- words ---------------------------------------------------------------- */
 
@@ -389,7 +353,25 @@ static int word_nstype(lua_State *L) {
   return 0;
 }
 
+/* nslua.sys.nearest(word, words) -> the one that may have been meant | nil */
+static int word_nearest(lua_State *L) {
+  const char *word = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_Unsigned n = lua_rawlen(L, 2), count = 0;
+  if (n > 1000)
+    luaL_argerror(L, 2, "too many words");
+  luaL_checkstack(L, (int)n + 4, "words");
+  lib_Word *set = lib_scratch(L, (n + 1) * sizeof *set);
+  for (lua_Unsigned i = 1; i <= n; i++)
+    if (lua_rawgeti(L, 2, (lua_Integer)i) == LUA_TSTRING)
+      set[count++] = (lib_Word){lua_tostring(L, -1), i, ""};
+  set[count].word = NULL;
+  lua_pushstring(L, lib_nearest(word, set));
+  return 1;
+}
+
 static const luaL_Reg internals[] = {
+  {"nearest", word_nearest},
   {"nstype", word_nstype},
   {NULL, NULL},
 };
