@@ -103,7 +103,7 @@ without-%:
 	@echo "nslua: no $*.so: pkg-config does not find $($*_needs) (\`make deps\` installs them)"
 
 # The child of a plan runs on a stack that no sanitizer knows (CLONE_VM).
-build/child.o build/nets.o: private CFLAGS += -fno-sanitize=all
+build/child.o build/middle.o build/nets.o: private CFLAGS += -fno-sanitize=all
 
 build/%.o: src/%.c Makefile | build
 	@mkdir -p $(@D)

@@ -94,15 +94,17 @@ typedef struct Plan {
   int parent;          /* a pidfd of the parent */
   int umask;           /* before OP_UMASK */
   struct clone_args worker; /* how the middle makes the worker */
-  char *worker_stack;  /* its top */
   volatile Outcome *outcome;
   int slots[SLOTS];    /* descriptors the child holds between steps */
 } Plan;
 
 /* Carries out all steps: returns only when none of them was an exec. */
 void child_work(Plan *plan);
-/* Entry points for raw_clone: `arg` is the plan. */
+/* An entry point for raw_clone: `arg` is the plan. */
 void child_worker(void *arg);
+_Noreturn void child_exit(int status);
+
+/* The same for who stands between parent and child (middle.c). */
 void child_middle(void *arg);
 /* Joins what the plan joins; the index of the failed one, or -1. */
 int child_join(Plan *plan);
@@ -110,6 +112,5 @@ int child_join(Plan *plan);
    an entry the child returns 0, as from fork. */
 long child_make(const struct clone_args *args, void (*entry)(void *),
                 void *arg);
-_Noreturn void child_exit(int status);
 
 #endif

@@ -109,4 +109,14 @@ static inline long raw_clone(long number, long a, long b, long c,
 #define RAW4(n, a, b, c, d) RAW(n, a, b, c, d, 0, 0)
 #define RAW5(n, a, b, c, d, e) RAW(n, a, b, c, d, e, 0)
 
+/* Results that somebody looks at. */
+#define E_PERM (-1)
+#define E_NOENT (-2)
+#define E_ACCES (-13)
+#define E_EXIST (-17)
+#define E_NOTDIR (-20)
+#define E_INVAL (-22)
+#define E_NAMETOOLONG (-36)
+#define E_NOSYS (-38)
+
 #endif

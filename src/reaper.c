@@ -78,7 +78,7 @@ static long find_and_exec(const char *name, char **argv, char **envp) {
       file[n++] = name[i];
     file[n] = '\0';
     result = RAW3(SYS_execve, file, argv, envp);
-    if (result == -13) /* EACCES */
+    if (result == E_ACCES)
       denied = result;
     else if (result != -2 && result != -20 && result != -36)
       return result;
@@ -99,7 +99,7 @@ static long start_program(char **argv, char **envp) {
   };
   long pid = raw_clone(SYS_clone3, (long)&args, sizeof args, 0, start_child,
                        &start);
-  if (pid == -38) /* ENOSYS: a filter of an outer container; clone(2) will do */
+  if (pid == E_NOSYS) /* a filter of an outer container; clone(2) will do */
     pid = raw_clone(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD,
                     (long)(stack + sizeof stack), 0, start_child, &start);
   if (pid < 0)
