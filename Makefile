@@ -19,7 +19,7 @@ net_needs     := libnl-route-3.0
 
 sources := $(patsubst src/%.c,%,$(wildcard src/*.c))
 parts   := $(filter fetch archive feed ring net,$(sources))
-program := $(filter arena main host repl editor checkpoint bytecode libm,$(sources))
+program := $(filter arena main host repl editor readline checkpoint bytecode libm,$(sources))
 library := $(filter-out $(parts) $(program) reaper,$(sources))
 
 library_objects := $(library:%=build/%.o)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * editor.h - where the prompt's lines come from on a terminal (editor.c), and
- * the way back that it keeps (checkpoint.c). Part of the program.
+ * editor.h - where the prompt's lines come from on a terminal (editor.c with
+ * readline.c), and the way back that it keeps (checkpoint.c). Part of the
+ * program.
  */
 #ifndef NSLUA_EDITOR_H
 #define NSLUA_EDITOR_H

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * readline.h - the line editor's library as editor.c uses it. A null pointer is
+ * a symbol that the library lacks; without `install` there is none.
+ */
+#ifndef NSLUA_READLINE_H
+#define NSLUA_READLINE_H
+
+#include <signal.h>
+
+#include <lua.h>
+
+/* readline's callback interface, which libedit has too. With it the waiting is
+   ours, so that Ctrl-C takes effect at once. */
+typedef struct Editor {
+  void (*install)(const char *prompt, void (*on_line)(char *));
+  void (*read_char)(void);
+  void (*remove)(void);
+  void (*add_history)(const char *line);
+  void (*limit_history)(int most);
+  void (*replace_line)(const char *text, int clear_undo);
+  void (*cleanup)(void);
+  const char **name; /* for "$if" in ~/.inputrc */
+  int *catch_signals, *catch_resize;
+  void (*resize)(void);
+  void (*prepare)(int meta); /* the terminal, for editing */
+  void (*release)(void);
+  void (*redraw)(void);
+  void (*display)(void);
+  void (**on_display)(void);
+  char **(**on_complete)(const char *text, int start, int end);
+  void (**on_matches)(char **matches, int n, int longest);
+  int *complete_over, *append;
+  const char **breaks, **basic_breaks;
+  char **line;
+  int *point, *end;
+  int (*insert)(const char *text);
+  int (*new_line)(void);
+} Editor;
+
+extern Editor editor;
+
+/* For whom Tab asks, and with which signals: those that come while we wait. */
+void readline_serve(lua_State *L, const sigset_t *signals);
+/* editor.complete_with of Lua. */
+int readline_complete_with(lua_State *L);
+
+#endif
