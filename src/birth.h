@@ -53,7 +53,7 @@ const char *step_push(Call *call, const Step *step);
 
 /* -- what was asked for (spec.c) ------------------------------------------ */
 
-/* Reads the table at 1 into the call; what it points into stays on the stack. */
+/* Reads the table at 1; what the call points into stays on the stack. */
 void spec_read(Call *call);
 /* Will the child's ids or rights change before its program runs? */
 bool spec_changes_ids(const Call *call);

@@ -3,9 +3,9 @@
  * clone.c - a child directly in new or joined namespaces: clone3(2). A child
  * that will exec shares the parent's memory until then, so that its price does
  * not grow with the parent's heap; one that will run Lua is a true fork. What
- * the child does first is a list of steps (plan.h), decided in Lua (options.lua).
- * Here is the call from its first to its last line, and the parent's part of it
- * after the birth (birth.c): what it writes for the child, hears and raises.
+ * the child does first is a list of steps (plan.h), which Lua decides
+ * (options.lua). Here is the call from first to last, and the parent's part of
+ * it after the birth (birth.c): what it writes for the child, hears and raises.
  */
 #include <errno.h>
 #include <signal.h>

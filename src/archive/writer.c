@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * writer.c - entries of an archive become files. The kernel is the wall: this
- * process has the target as its root. On top of it every parent directory is
- * looked up by openat2(2) with RESOLVE_IN_ROOT, the last name is never
- * followed, and a file is always made anew (O_EXCL), so that nothing is ever
- * written through a link. Six system calls or so for each entry.
+ * writer.c - entries of an archive become files, at the place that place.c
+ * finds for each. A file is always made anew (O_EXCL); its owner, mode, times
+ * and attributes come last. Six system calls or so for each entry.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -20,152 +16,7 @@
 #include <archive_entry.h>
 #include <lauxlib.h>
 
-#include "archive/writer.h"
-
-enum { MOST_PATH = 4096 };
-
-/* A name from the archive, made harmless: no leading '/', no "." parts. */
-typedef struct Path {
-  char text[MOST_PATH];
-  char *base; /* its last part; the text before it is the parent */
-} Path;
-
-struct Writer {
-  int root;
-  Limits limits;
-  uint64_t bytes, entries;
-  uint64_t devices, sockets, attributes, owners; /* left out */
-  Path path;
-  char parent[MOST_PATH]; /* whose directory is open in parent_fd */
-  int parent_fd;          /* -1 when none is */
-  struct timespec parent_times[2];
-  bool may_chown;
-  Reason *why;
-};
-
-/* A message is one line on a screen: of a long name it has the beginning. */
-static bool refuse(Writer *w, const char *name, const char *why) {
-  int most = 120;
-  return reason_set(w->why, "%.*s%s: %s", most, name,
-                    strlen(name) > (size_t)most ? "..." : "", why);
-}
-
-static bool failed(Writer *w, const char *name) {
-  return refuse(w, name, strerror(errno));
-}
-
-/* -- names ----------------------------------------------------------------- */
-
-/* Appends the part [from, to) of a name. */
-static bool add_part(Path *p, size_t *length, const char *from, size_t n) {
-  if (*length + n + 2 > sizeof p->text)
-    return false;
-  if (*length > 0)
-    p->text[(*length)++] = '/';
-  p->base = p->text + *length;
-  memcpy(p->base, from, n);
-  *length += n;
-  p->text[*length] = '\0';
-  return true;
-}
-
-static bool clean_path(Writer *w, Path *p, const char *name) {
-  size_t length = 0;
-  p->text[0] = '\0';
-  p->base = p->text;
-  for (const char *at = name; *at != '\0';) {
-    size_t n = strcspn(at, "/");
-    if (n == 2 && memcmp(at, "..", 2) == 0)
-      return refuse(w, name, "the name climbs out of the archive (..)");
-    if (n > 0 && !(n == 1 && *at == '.') && !add_part(p, &length, at, n))
-      return refuse(w, name, "the name is too long");
-    at += n;
-    at += strspn(at, "/");
-  }
-  return true;
-}
-
-/* -- parents --------------------------------------------------------------- */
-
-static int open_in_root(int root, const char *path, int flags) {
-  struct open_how how = {
-    .flags = (uint64_t)(flags | O_CLOEXEC),
-    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-  };
-  return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
-}
-
-/* Files made in a directory change its times: they are put back. */
-static void leave_parent(Writer *w) {
-  if (w->parent_fd < 0)
-    return;
-  futimens(w->parent_fd, w->parent_times);
-  close(w->parent_fd);
-  w->parent_fd = -1;
-}
-
-/* Makes `path` one part at a time, as far as it is missing. */
-static int make_parents(Writer *w, const char *path) {
-  char part[MOST_PATH];
-  int fd = open_in_root(w->root, ".", O_RDONLY | O_DIRECTORY);
-  for (const char *at = path; fd >= 0 && *at != '\0';) {
-    at += strcspn(at, "/");
-    memcpy(part, path, (size_t)(at - path));
-    part[at - path] = '\0';
-    const char *slash = strrchr(part, '/');
-    int next = open_in_root(w->root, part, O_RDONLY | O_DIRECTORY);
-    if (next == -1 && errno == ENOENT) {
-      struct stat st;
-      if (fstat(fd, &st) == 0 &&
-          mkdirat(fd, slash ? slash + 1 : part, 0755) == 0) {
-        struct timespec times[2] = {st.st_atim, st.st_mtim};
-        futimens(fd, times);
-        next = open_in_root(w->root, part, O_RDONLY | O_DIRECTORY);
-      }
-    }
-    int error_number = errno;
-    close(fd);
-    errno = error_number;
-    fd = next;
-    at += *at == '/';
-  }
-  return fd;
-}
-
-/* The directory that w->path lies in, as a descriptor; -1 with w->why. */
-static int enter_parent(Writer *w, Path *p) {
-  struct stat st;
-  size_t n = (size_t)(p->base - p->text);
-  n -= n > 0; /* the '/' */
-  if (w->parent_fd >= 0 && strlen(w->parent) == n &&
-      memcmp(w->parent, p->text, n) == 0)
-    return w->parent_fd;
-  leave_parent(w);
-  memcpy(w->parent, p->text, n);
-  w->parent[n] = '\0';
-  int fd = open_in_root(w->root, n ? w->parent : ".", O_RDONLY | O_DIRECTORY);
-  if (fd == -1 && errno == ENOENT)
-    fd = make_parents(w, w->parent);
-  if (fd == -1 || fstat(fd, &st) == -1) {
-    if (errno == EEXIST)
-      refuse(w, p->text, "a symbolic link on its way leads nowhere in here");
-    else
-      failed(w, p->text);
-    return -1;
-  }
-  w->parent_times[0] = st.st_atim;
-  w->parent_times[1] = st.st_mtim;
-  return w->parent_fd = fd;
-}
-
-/* What stands in the way of a new entry goes. False with errno. */
-static bool clear_way(int dir, const char *base) {
-  if (unlinkat(dir, base, 0) == 0)
-    return true;
-  if (errno != EISDIR && errno != EPERM)
-    return errno == ENOENT;
-  return unlinkat(dir, base, AT_REMOVEDIR) == 0;
-}
+#include "archive/place.h"
 
 /* -- owner, mode, times ---------------------------------------------------- */
 
@@ -267,7 +118,7 @@ static bool write_data(Writer *w, int fd, struct archive *a, int64_t size) {
 static int create(Writer *w, int dir, mode_t mode) {
   int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   int fd = openat(dir, w->path.base, flags, mode);
-  if (fd == -1 && errno == EEXIST && clear_way(dir, w->path.base))
+  if (fd == -1 && errno == EEXIST && place_clear(dir, w->path.base))
     fd = openat(dir, w->path.base, flags, mode);
   return fd;
 }
@@ -297,7 +148,7 @@ static bool add_directory(Writer *w, int dir, struct archive_entry *e) {
     bool is_dir = errno == EEXIST &&
                   fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                   S_ISDIR(st.st_mode);
-    if (!is_dir && (!clear_way(dir, base) || mkdirat(dir, base, 0700) == -1))
+    if (!is_dir && (!place_clear(dir, base) || mkdirat(dir, base, 0700) == -1))
       return failed(w, w->path.text);
   }
   int fd = openat(dir, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -316,7 +167,7 @@ static bool change_root(Writer *w, struct archive_entry *e) {
   if (archive_entry_filetype(e) != AE_IFDIR || archive_entry_hardlink(e))
     return refuse(w, archive_entry_pathname(e),
                   "the root itself can only be a directory");
-  leave_parent(w);
+  place_leave(w);
   archive_entry_set_perm(e, archive_entry_perm(e) | 0700);
   return finish_open(w, w->root, e, 0) || failed(w, ".");
 }
@@ -334,7 +185,7 @@ static bool add_symlink(Writer *w, int dir, struct archive_entry *e) {
   if (target == NULL || *target == '\0')
     return refuse(w, w->path.text, "a symbolic link to nothing");
   if (symlinkat(target, dir, base) == -1 &&
-      !(errno == EEXIST && clear_way(dir, base) &&
+      !(errno == EEXIST && place_clear(dir, base) &&
         symlinkat(target, dir, base) == 0))
     return failed(w, w->path.text);
   return finish_name(w, dir, e);
@@ -344,7 +195,7 @@ static bool add_fifo(Writer *w, int dir, struct archive_entry *e) {
   const char *base = w->path.base;
   mode_t mode = archive_entry_mode(e) & 0777;
   if (mkfifoat(dir, base, mode) == -1 &&
-      !(errno == EEXIST && clear_way(dir, base) &&
+      !(errno == EEXIST && place_clear(dir, base) &&
         mkfifoat(dir, base, mode) == 0))
     return failed(w, w->path.text);
   return finish_name(w, dir, e);
@@ -361,20 +212,20 @@ static bool same_file(int dir, const char *base, int dir2, const char *base2) {
 static bool add_hardlink(Writer *w, int dir, const char *name) {
   Path target;
   char parent[MOST_PATH] = ".";
-  if (!clean_path(w, &target, name))
+  if (!place_clean(w, &target, name))
     return false;
   if (target.base > target.text) {
     target.base[-1] = '\0';
     memcpy(parent, target.text, strlen(target.text) + 1);
   }
-  int from = open_in_root(w->root, parent, O_PATH | O_DIRECTORY);
+  int from = place_open(w->root, parent, O_PATH | O_DIRECTORY);
   if (from == -1)
     return failed(w, w->path.text);
   const char *base = w->path.base;
   bool well = linkat(from, target.base, dir, base, 0) == 0;
   if (!well && errno == EEXIST)
     well = same_file(from, target.base, dir, base) ||
-           (clear_way(dir, base) &&
+           (place_clear(dir, base) &&
             linkat(from, target.base, dir, base, 0) == 0);
   if (!well)
     reason_set(w->why, "%.120s: a hard link to %.120s: %s", w->path.text,
@@ -408,16 +259,16 @@ bool writer_entry(Writer *w, struct archive *a, struct archive_entry *e) {
   if (++w->entries > w->limits.entries)
     return reason_set(w->why, "the archive has more than %llu entries",
                       (unsigned long long)w->limits.entries);
-  if (!clean_path(w, &w->path, name))
+  if (!place_clean(w, &w->path, name))
     return false;
   if (w->path.text[0] == '\0')
     return change_root(w, e);
-  int dir = enter_parent(w, &w->path);
+  int dir = place_enter(w, &w->path);
   return dir >= 0 && add(w, dir, a, e);
 }
 
 bool writer_finish(Writer *w) {
-  leave_parent(w);
+  place_leave(w);
   return syncfs(w->root) == 0 ||
          reason_set(w->why, "cannot write to the disk: %s", strerror(errno));
 }
