@@ -1,235 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
  * fetch.c - nslua/fetch.so: one HTTP download with libcurl, and nothing else.
- * What comes is given to a Lua function piece by piece; policy (retries, part
- * files, digests) is in lua/nslua/rootfs. libcurl may start threads: call
- * this in a forked child. libcurl(3), curl_easy_setopt(3).
+ * What comes (fetch/answer.c) is given to a Lua function piece by piece; policy
+ * (retries, part files, digests) is in lua/nslua/rootfs. libcurl may start
+ * threads: call this in a forked child. libcurl(3), curl_easy_setopt(3).
  */
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include <curl/curl.h>
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "fetch/transfer.h"
+
 #define FETCH_TRANSFER "nslua.fetch.Transfer"
-
-enum { MOST_HEADERS = 64 * 1024, PIECE = 256 * 1024 };
-
-typedef struct Text {
-  char s[256];
-} Text;
-
-typedef struct Transfer {
-  lua_State *L; /* push at 2, start at 3 */
-  CURL *curl;
-  struct curl_slist *headers;
-  char error[CURL_ERROR_SIZE];
-  char stopped[128]; /* why we stopped it ourselves */
-  bool raised;       /* a Lua error is on top of the stack */
-  bool refused;      /* push or start said no */
-  /* of the last answer */
-  size_t header_bytes;
-  Text etag, modified, type;
-  curl_off_t range_from; /* Content-Range, -1: none */
-  long status;
-  /* of the body */
-  curl_off_t asked_from, received, most;
-  bool begun;
-  double started, patience; /* seconds until the body begins */
-  /* libcurl gives 16 KiB at a time: Lua gets larger pieces */
-  size_t held;
-  char piece[PIECE];
-} Transfer;
 
 /* Downloads that follow each other use the same connection. */
 static CURLSH *connections;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static size_t stop(Transfer *t, const char *why) {
-  if (t->stopped[0] == '\0')
-    strncpy(t->stopped, why, sizeof t->stopped - 1);
-  return 0;
-}
-
-/* -- headers -------------------------------------------------------------- */
-
-/* The value of a header line, when it is that header. */
-static bool header_is(const char *line, size_t n, const char *name,
-                      const char **value, size_t *length) {
-  size_t k = strlen(name);
-  if (n <= k || strncasecmp(line, name, k) != 0 || line[k] != ':')
-    return false;
-  const char *from = line + k + 1, *to = line + n;
-  while (from < to && (*from == ' ' || *from == '\t'))
-    from++;
-  while (to > from && (unsigned char)to[-1] <= ' ')
-    to--;
-  *value = from;
-  *length = (size_t)(to - from);
-  return true;
-}
-
-static void keep(Text *text, const char *value, size_t n) {
-  if (n >= sizeof text->s)
-    n = 0; /* longer than any that we want to send back */
-  memcpy(text->s, value, n);
-  text->s[n] = '\0';
-}
-
-/* "bytes 100-199/200": where the part begins */
-static void keep_range(Transfer *t, const char *value, size_t n) {
-  Text text = {""};
-  char *end;
-  keep(&text, value, n);
-  if (strncmp(text.s, "bytes ", 6) != 0 || text.s[6] < '0' ||
-      text.s[6] > '9')
-    return;
-  long long from = strtoll(text.s + 6, &end, 10);
-  if (*end == '-')
-    t->range_from = from;
-}
-
-static void new_answer(Transfer *t) {
-  t->etag.s[0] = t->modified.s[0] = t->type.s[0] = '\0';
-  t->range_from = -1;
-}
-
-static size_t on_header(char *line, size_t one, size_t n, void *data) {
-  Transfer *t = data;
-  const char *value;
-  size_t length;
-  n *= one;
-  t->header_bytes += n;
-  if (t->header_bytes > MOST_HEADERS)
-    return stop(t, "the server's headers have no end");
-  if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
-    new_answer(t);
-  if (header_is(line, n, "ETag", &value, &length))
-    keep(&t->etag, value, length);
-  else if (header_is(line, n, "Last-Modified", &value, &length))
-    keep(&t->modified, value, length);
-  else if (header_is(line, n, "Content-Type", &value, &length))
-    keep(&t->type, value, length);
-  else if (header_is(line, n, "Content-Range", &value, &length))
-    keep_range(t, value, length);
-  return n;
-}
-
-/* -- body ----------------------------------------------------------------- */
-
-static void push_answer(lua_State *L, Transfer *t) {
-  curl_off_t length = -1;
-  char *url = NULL;
-  curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  curl_easy_getinfo(t->curl, CURLINFO_EFFECTIVE_URL, &url);
-  bool resumed = t->status == 206;
-  lua_createtable(L, 0, 8);
-  lua_pushinteger(L, t->status);
-  lua_setfield(L, -2, "status");
-  lua_pushboolean(L, resumed);
-  lua_setfield(L, -2, "resumed");
-  lua_pushstring(L, t->etag.s);
-  lua_setfield(L, -2, "etag");
-  lua_pushstring(L, t->modified.s);
-  lua_setfield(L, -2, "modified");
-  lua_pushstring(L, t->type.s);
-  lua_setfield(L, -2, "type");
-  lua_pushstring(L, url != NULL ? url : "");
-  lua_setfield(L, -2, "url");
-  if (length >= 0) {
-    lua_pushinteger(L, length + (resumed ? t->asked_from : 0));
-    lua_setfield(L, -2, "total");
-  }
-  lua_pushinteger(L, t->received);
-  lua_setfield(L, -2, "received");
-}
-
-/* start(answer) -> true, or nil, reason: before the first byte */
-static int call_start(lua_State *L) {
-  Transfer *t = lua_touserdata(L, 1);
-  lua_pushvalue(L, 3);
-  push_answer(L, t);
-  lua_call(L, 1, 1);
-  t->refused = !lua_toboolean(L, -1);
-  return 0;
-}
-
-/* push(bytes) -> true, or nil: stop */
-static int call_push(lua_State *L) {
-  Transfer *t = lua_touserdata(L, 1);
-  lua_pushvalue(L, 2);
-  lua_pushlstring(L, t->piece, t->held);
-  lua_call(L, 1, 1);
-  t->refused = !lua_toboolean(L, -1);
-  return 0;
-}
-
-/* Lua raises with longjmp, which must not cross libcurl. */
-static bool call_lua(Transfer *t, lua_CFunction fn) {
-  lua_State *L = t->L;
-  lua_pushcfunction(L, fn);
-  lua_pushlightuserdata(L, t);
-  lua_pushvalue(L, 2);
-  lua_pushvalue(L, 3);
-  t->raised = lua_pcall(L, 3, 0, 0) != LUA_OK;
-  return !t->raised && !t->refused;
-}
-
-/* Only 200 and a 206 that continues where we asked carry the file. */
-static bool begin(Transfer *t) {
-  t->begun = true;
-  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
-  if (t->status != 200 && t->status != 206)
-    return false;
-  if (t->status == 206 && (t->asked_from == 0 || t->range_from < 0 ||
-                           t->range_from != t->asked_from))
-    return stop(t, "the server sends another part than the one asked for") != 0;
-  return call_lua(t, call_start);
-}
-
-static bool flush(Transfer *t) {
-  bool well = t->held == 0 || call_lua(t, call_push);
-  t->held = 0;
-  return well;
-}
-
-static size_t on_body(char *data, size_t one, size_t n, void *user) {
-  Transfer *t = user;
-  n *= one;
-  if (!t->begun && !begin(t))
-    return 0;
-  t->received += (curl_off_t)n;
-  if ((t->status == 206 ? t->asked_from : 0) + t->received > t->most)
-    return stop(t, "it is bigger than allowed");
-  for (size_t left = n, k; left > 0; left -= k, data += k) {
-    k = PIECE - t->held < left ? PIECE - t->held : left;
-    memcpy(t->piece + t->held, data, k);
-    t->held += k;
-    if (t->held == PIECE && !flush(t))
-      return n + 1;
-  }
-  return n;
-}
-
-static int on_progress(void *user, curl_off_t total, curl_off_t got,
-                       curl_off_t up_total, curl_off_t up) {
-  Transfer *t = user;
-  (void)total, (void)got, (void)up_total, (void)up;
-  if (t->begun || now() - t->started < t->patience)
-    return 0;
-  stop(t, "the server does not answer in time");
-  return 1;
-}
 
 /* -- options -------------------------------------------------------------- */
 
@@ -246,17 +36,6 @@ static lua_Number option_number(lua_State *L, const char *name,
   lua_Number n = luaL_optnumber(L, -1, fallback);
   lua_pop(L, 1);
   return n;
-}
-
-static void set_callbacks(Transfer *t) {
-  curl_easy_setopt(t->curl, CURLOPT_ERRORBUFFER, t->error);
-  curl_easy_setopt(t->curl, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(t->curl, CURLOPT_HEADERDATA, t);
-  curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
-  curl_easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
-  curl_easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
 }
 
 /* Once the first was https, no redirect leads away from it. */
@@ -345,14 +124,14 @@ static const char *kind_of(const Transfer *t, CURLcode code) {
 static int conclude(lua_State *L, Transfer *t, CURLcode code) {
   curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
   if (!t->raised && !t->refused)
-    flush(t); /* what came before the end is kept, whatever the end was */
+    answer_flush(t); /* what came before the end is kept, whatever it was */
   if (t->raised)
     return lua_error(L);
   bool right = t->status == 200 || t->status == 206;
-  if (code == CURLE_OK && right && !t->begun && !begin(t) && t->raised)
+  if (code == CURLE_OK && right && !t->begun && !answer_begin(t) && t->raised)
     return lua_error(L);
   if (code == CURLE_OK && right && !t->refused && t->stopped[0] == '\0') {
-    push_answer(L, t);
+    answer_push(L, t);
     return 1;
   }
   luaL_pushfail(L);
@@ -370,7 +149,7 @@ static int conclude(lua_State *L, Transfer *t, CURLcode code) {
                       : t->error[0] ? t->error
                                     : curl_easy_strerror(code));
   }
-  push_answer(L, t);
+  answer_push(L, t);
   return 4;
 }
 
@@ -392,12 +171,11 @@ static int fetch_get(lua_State *L) {
   if (t->curl == NULL)
     return luaL_error(L, "libcurl: out of memory");
   curl_easy_setopt(t->curl, CURLOPT_SHARE, connections);
-  new_answer(t);
-  set_callbacks(t);
+  answer_listen(t);
   set_protocols(t->curl, strncasecmp(url, "https:", 6) == 0);
   set_limits(L, t);
   set_strings(L, t, url);
-  t->started = now();
+  t->started = answer_now();
   return conclude(L, t, curl_easy_perform(t->curl));
 }
 
