@@ -3,6 +3,8 @@
 -- under names that stay: the first process to be seen is p1, the next p2. So
 -- two exports are equal, unless the kernel answers differently.
 
+local columns = require "nslua.lesson.columns"
+local descriptors = require "nslua.lesson.descriptors"
 local text = require "nslua.text"
 local ns = require "nslua"
 
@@ -159,124 +161,6 @@ local function addresses(names, s)
 end
 
 
--- Descriptors of a trace get the lowest free number, which the collector has a
--- say in; how long a message is depends on names.
-local MAKES_FD = {}
-for word in ([[open openat openat2 socket accept4 pidfd_open memfd_create open_tree fsopen fsmount
-    dup eventfd2 epoll_create1 inotify_init1 signalfd4 timerfd_create pidfd_getfd]]):gmatch "%S+" do
-  MAKES_FD[word] = true
-end
-
-local TAKES_FD = {}
-for word in ([[write read pread64 sendmsg recvmsg sendto recvfrom fchdir dup dup2 dup3 close execveat setns ioctl
-    pidfd_send_signal fstat lseek
-    ftruncate fcntl connect bind fsconfig fsmount move_mount getdents64 fchmod fchown]]):gmatch "%S+" do
-  TAKES_FD[word] = true
-end
-
-local function without_descriptors(line)
-  local before, call, rest = line:match "^(%[[^%]]*%] )([%w_]+)(%(.*)"
-  if not before then before, call, rest = "", line:match "^([%w_]+)(%(.*)" end
-  if not call then return line end
-  rest = rest:gsub("(_fd=)%d+", "%1FD")
-  if TAKES_FD[call] then
-    rest = rest:gsub("^%((%d+)%f[,)]", function(fd) return tonumber(fd) > 2 and "(FD" or nil end)
-  end
-  if MAKES_FD[call] then rest = rest:gsub("= %d+$", "= FD") end
-  if call == "sendmsg" or call == "recvmsg" then rest = rest:gsub("%d+", "N") end
-  return before .. call .. rest
-end
-
-local function descriptors(calls)
-  return (calls:gsub("[^\n]+", without_descriptors))
-end
-
-stable.descriptors = descriptors
-
-
--- -- tables ---------------------------------------------------------------------------
-
--- Numbers of another length move the columns: a table is set anew. A line is a
--- list of characters here, for columns are not bytes.
-local function characters(line)
-  local list = {}
-  for c in line:gmatch(utf8.charpattern) do list[#list + 1] = c end
-  return list
-end
-
-local function cells_of(line, starts)
-  local cells = {}
-  for i, at in ipairs(starts) do
-    local stop = starts[i + 1] and starts[i + 1] - 1 or #line
-    cells[i] = table.concat(line, "", at, math.min(stop, #line)):gsub("%s+$", "")
-  end
-  return cells
-end
-
--- Where columns begin: behind places that are blank in every line.
-local function columns_of(lines, most)
-  local wide = 0
-  for _, line in ipairs(lines) do wide = math.max(wide, #line) end
-  local starts, blank = {}, true
-  for at = 1, wide do
-    local empty = true
-    for _, line in ipairs(lines) do empty = empty and (line[at] or " ") == " " end
-    if blank and not empty and #starts < most then starts[#starts + 1] = at end
-    blank = empty
-  end
-  return starts
-end
-
-local function is_heading(line)
-  return line:find "^%s*%u[%u%d]+%s+%a" and not line:find "[^%w%s%%_-]"
-end
-
--- Lines that belong to a heading: down to the first that is empty.
-local function set_table(lines, first, last, rename)
-  local block = table.move(lines, first, last, 1, {})
-  local same = true
-  for _, line in ipairs(block) do same = same and rename(line) == line end
-  if same then return block end
-  local _, most = block[1]:gsub("%S+", "")
-  for i, line in ipairs(block) do block[i] = characters(line) end
-  local starts = columns_of(block, most)
-  local rows, columns = {}, {}
-  for i, line in ipairs(block) do rows[i] = cells_of(line, starts) end
-  for c in ipairs(starts) do
-    local stop = starts[c + 1]
-    local right = stop ~= nil
-    for i in ipairs(block) do
-      right = right and (i == 1 or rows[i][c]:find "^ *[%d/-]*$" ~= nil)
-    end
-    for i in ipairs(block) do
-      local cell = rename(rows[i][c])
-      rows[i][c] = right and cell:gsub("^ +", "") or cell
-    end
-    columns[c] = { title = rows[1][c], right = right, whole = true }
-  end
-  return text.table(columns, table.move(rows, 2, #rows, 1, {}), {})
-end
-
-local function blocks(s, rename)
-  local lines, out = {}, {}
-  for line in (s .. "\n"):gmatch "([^\n]*)\n" do lines[#lines + 1] = line end
-  local i = 1
-  while i <= #lines do
-    local last = i
-    if is_heading(lines[i]) then
-      while lines[last + 1] and lines[last + 1]:find "%S" do last = last + 1 end
-    end
-    if last > i then
-      for _, line in ipairs(set_table(lines, i, last, rename)) do out[#out + 1] = (line:gsub(" +$", "")) end
-    else
-      out[#out + 1] = rename(lines[i])
-    end
-    i = last + 1
-  end
-  return table.concat(out, "\n")
-end
-
-
 -- -- a lesson's results -----------------------------------------------------------------
 
 ---The text with stable names.
@@ -287,7 +171,7 @@ function Names:text(s, facts)
   if not s then return nil end
   s = s:gsub("%S*nslua %-%-%l+[^\n]*", "nslua") -- ourselves, as we were called
   for _, pair in ipairs(self.places) do s = put_place(s, pair[1], pair[2]) end
-  return blocks(clean(s), function(part)
+  return columns.rename(clean(s), function(part)
     return (times(self, addresses(self, numbers(self, clocks(part, facts), facts))))
   end)
 end
@@ -338,7 +222,7 @@ function stable.rename(names, results)
     for _, key in ipairs { "output", "view", "answer", "problem", "calls" } do
       result[key] = names:text(result[key], facts)
     end
-    result.calls = result.calls and descriptors(result.calls)
+    result.calls = result.calls and descriptors.rename(result.calls)
     for _, claim in ipairs(result.claims) do claim.why = names:text(claim.why, facts) end
     for _, side in ipairs(result.sides or {}) do
       for _, type in ipairs(TYPES) do
