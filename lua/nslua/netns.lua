@@ -168,23 +168,6 @@ end
 function netns.open(name) return ns.of(check_name(name, "open")) end
 
 
--- /etc/netns/NAME/resolv.conf is seen as /etc/resolv.conf, and so on.
-local function lay_over_etc(name)
-  local folder = netns.etc .. "/" .. name
-  if not ns.access(folder) then return end
-  for _, file in ipairs(ns.readdir(folder)) do
-    ns.try(ns.mount, folder .. "/" .. file, "/etc/" .. file, "none", "bind")
-  end
-end
-
--- A /sys that shows the devices of this network namespace.
-local function fresh_sys()
-  local writable = ns.access("/sys", "w")
-  ns.try(ns.umount, "/sys", "detach")
-  ns.try(ns.mount, "sysfs", "/sys", "sysfs", writable and 0 or "ro")
-end
-
-
 ---Moves the caller into a named network namespace, as `ip netns exec` does
 ---before it starts the program: with a mount namespace of its own, a fresh
 ---/sys and the files of /etc/netns/NAME over those of /etc.
@@ -194,28 +177,7 @@ end
 ---@param name string
 ---@return true
 function netns.enter(name)
-  local handle <close> = netns.open(name)
-  ns.setns(handle, "net")
-  ns.unshare "mnt"
-  ns.mount("", "/", "none", "slave,rec")
-  fresh_sys()
-  lay_over_etc(name)
-  return true
-end
-
-
--- In the child: enters, then starts the program. What is refused goes back
--- through the pipe, which a started program closes.
-local function start(name, what, report, ...)
-  local ok, err = pcall(netns.enter, name)
-  if ok and type(what) == "function" then
-    report:close()
-    return what(...)
-  end
-  if ok then ok, err = pcall(ns.exec, what) end
-  if type(err) == "string" then error(err, 0) end
-  report:write(("%d %s %s"):format(err.errno, err.call, table.concat(err.args, ", ")))
-  ns._exit(127)
+  return require "nslua.netns.inside".enter(netns.open(name), netns.etc .. "/" .. name)
 end
 
 
@@ -237,16 +199,7 @@ function netns.exec(name, what, ...)
     sys.raise("bad argument #2 to 'exec' (argv or function expected)")
   end
   netns.open(name):close() -- an unknown name is an error here, not in the child
-  local r, w = ns.pipe()
-  local _ <close> = r
-  local child <close> = ns.fork(start, name, what, w, ...)
-  w:close()
-  local refusal = r:read(4096)
-  if refusal then
-    local errno, call, args = refusal:match "^(%d+) (%S+) (.*)$"
-    error(sys.error(tonumber(errno), call, args), 0)
-  end
-  return child:wait()
+  return require "nslua.netns.inside".exec(function() netns.enter(name) end, what, ...)
 end
 
 
