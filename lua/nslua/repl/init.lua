@@ -4,46 +4,22 @@
 
 local sys = require "nslua.sys"
 local ending = require "nslua.repl.ending"
+local evaluate = require "nslua.repl.evaluate"
 local failure = require "nslua.repl.failure"
 local locals = require "nslua.repl.locals"
 local place = require "nslua.repl.place"
+local style = require "nslua.repl.style"
 local value = require "nslua.repl.value"
 local text = require "nslua.text"
 local ns = sys.primitives
 
-local xpcall, load = xpcall, load
+local xpcall = xpcall
 
 local repl = {}
 
 ---@class nslua.Session
 local Session = {}
 Session.__index = Session
-
-local DEFAULT_COLUMNS = 80
-
-
--- -- how a text is shown -----------------------------------------------------
-
-local function columns_of(self)
-  local columns = self.columns
-  if type(columns) == "function" then columns = columns() end
-  return math.tointeger(columns) or DEFAULT_COLUMNS
-end
-
--- What a session does itself is not part of anybody's trace.
-local function quietly(f, ...)
-  local trace = sys.set_trace(nil)
-  local results = table.pack(pcall(f, ...))
-  sys.set_trace(trace)
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
-end
-
--- Runs f with this session's width and signs, whatever the terminal is.
-local function in_style(self, f, ...)
-  return quietly(text.within, { width = columns_of(self), utf8 = not self.ascii,
-    color = self.color and "auto" or "never" }, f, ...)
-end
 
 
 -- -- errors ------------------------------------------------------------------
@@ -62,7 +38,7 @@ local function failed(self, caught, seconds)
     outcome.interrupted = true
     outcome.text = interrupt_text(self, seconds)
   else
-    outcome.text = in_style(self, failure.text, self.number, err, columns_of(self))
+    outcome.text = style.within(self, failure.text, self.number, err, style.columns(self))
     outcome.meant = require "nslua.repl.meant".by(self, err)
     if outcome.meant then outcome.text = outcome.text .. "\n" .. outcome.meant end
   end
@@ -79,65 +55,22 @@ end
 function Session:traceback()
   local last = self.last_error
   if not last then return "" end
-  local said = in_style(self, failure.text, self.number, last.err, columns_of(self))
+  local said = style.within(self, failure.text, self.number, last.err, style.columns(self))
   return failure.traceback(said, last)
 end
 
 
--- -- compiling ---------------------------------------------------------------
-
-local function is_incomplete(message)
-  return message:find "<eof>$" ~= nil
-end
-
--- The text that is to be compiled, as an expression if it is one. Else nil and
--- the reason, or nil and "more".
-local function as_chunk(line)
-  local expression = line:gsub("^%s*=", "", 1)
-  local code = "return " .. expression
-  local fn, problem = load(code, "=stdin", "t", {})
-  if fn then return code, true end
-  local unfinished = is_incomplete(problem)
-  fn, problem = load(line, "=stdin", "t", {})
-  if fn then return line, false end
-  if unfinished or is_incomplete(problem) then return nil, "more" end
-  return nil, problem
-end
-
--- Past results: `_` is the last one, `_1` the one before it, and so on.
-local function remember_result(self, result)
-  local past = self.past
-  table.insert(past, 1, result)
-  past[11] = nil
-  for i, old in ipairs(past) do
-    rawset(self.env, i == 1 and "_" or "_" .. i - 1, old)
-  end
-end
-
-
 -- -- running -----------------------------------------------------------------
-
--- Notes on what the line did to the session and to the process.
-local function notes_of(self, before)
-  local notes = place.notes(before, self.here)
-  if not self.told_locals and next(self.locals.declared_now or {}) then
-    self.told_locals = true
-    table.insert(notes, 1, ("local %s: kept for this session (plain lua would forget it)")
-      :format(table.concat(self.locals.declared_now, ", ")))
-  end
-  for _, line in ipairs(ending.new_boxes(self.inherited)) do notes[#notes + 1] = line end
-  return notes
-end
 
 ---Runs a function as a line of the session would run, errors and interrupts
 ---included.
 ---@param fn function
 ---@return table outcome  ok, values or error, seconds
 function Session:call(fn, ...)
-  local began = quietly(ns.clock)
+  local began = style.quietly(ns.clock)
   local results = table.pack(xpcall(fn, failure.catch, ...))
-  local seconds = quietly(ns.clock) - began
-  if not results[1] then return quietly(failed, self, results[2], seconds) end
+  local seconds = style.quietly(ns.clock) - began
+  if not results[1] then return style.quietly(failed, self, results[2], seconds) end
   table.move(results, 2, results.n + 1, 1)
   results.n = results.n - 1
   return { ok = true, values = results, seconds = seconds }
@@ -154,62 +87,6 @@ function Session:compile(code)
   local fn, problem = self.locals:compile(code, name)
   if fn then self.chunks[name:sub(2)] = code end
   return fn, problem
-end
-
-local function refuse(self, problem)
-  return { ok = false, error = problem, values = { n = 0 },
-    text = failure.own_line(self.number, value.clean(problem)) }
-end
-
-local function run(self, line, code)
-  local fn, problem = self:compile(code)
-  if not fn then return refuse(self, problem) end
-  local before = self.here
-  local outcome = self:call(fn)
-  self:refresh()
-  outcome.notes = quietly(notes_of, self, before)
-  if not outcome.ok then return outcome end
-  self.good[#self.good + 1] = { line = line, code = code, silent = outcome.values.n == 0 }
-  if outcome.values.n > 0 then
-    outcome.text = self:print_all(outcome.values)
-    if outcome.values[1] ~= nil then
-      remember_result(self, outcome.values[1])
-    elseif code:find("ns.", 1, true) then
-      outcome.notes[#outcome.notes + 1] = require "nslua.repl.meant".nothing(self, code)
-    end
-  else
-    outcome.text = ""
-  end
-  return outcome
-end
-
--- A pasted block that is no chunk may be many: line by line, to the first error.
-local function by_lines(self, block)
-  local texts, notes, outcome = {}, {}, nil
-  for line in (block .. "\n"):gmatch "([^\n]*)\n" do
-    outcome = self:feed(line)
-    if outcome.text and outcome.text ~= "" then texts[#texts + 1] = outcome.text end
-    for _, note in ipairs(outcome.notes or {}) do notes[#notes + 1] = note end
-    if outcome.ok == false or outcome.action or outcome.leave then break end
-  end
-  if not outcome.more then outcome.text = table.concat(texts, "\n") end
-  outcome.before = outcome.more and table.concat(texts, "\n") or nil
-  outcome.notes = notes
-  return outcome
-end
-
-local function evaluate(self, line)
-  local whole = self.pending and self.pending .. "\n" .. line or line
-  local code, kind = as_chunk(whole)
-  if not code and kind == "more" then
-    self.pending = whole
-    return { more = true }
-  end
-  self.pending = nil
-  if code then return run(self, whole, code) end
-  if line == whole and line:find("\n", 1, true) then return by_lines(self, line) end
-  self.number = self.number + 1
-  return refuse(self, kind)
 end
 
 ---Takes one line, or a pasted block. What it means is told by its beginning:
@@ -229,12 +106,12 @@ function Session:feed(line)
   if not self.pending then
     if not line:find "%S" then return { ok = true, values = { n = 0 }, text = "", notes = {} } end
     local special = line:find "^%s*[?!]" or line:find "^%s*:%a"
-    if special and line:find("\n", 1, true) then return by_lines(self, line) end
+    if special and line:find("\n", 1, true) then return evaluate.by_lines(self, line) end
     if special then
       return require("nslua.repl.commands").run(self, line)
     end
   end
-  local outcome = evaluate(self, line)
+  local outcome = evaluate.line(self, line)
   outcome.notes = outcome.notes or {}
   return outcome
 end
@@ -276,19 +153,19 @@ function Session:adopt() self.inherited = ending.inherited() end
 ---Calls f(...) with the session's width and signs, and out of any trace.
 ---@param f fun(...): any
 ---@return any ...
-function Session:styled(f, ...) return in_style(self, f, ...) end
+function Session:styled(f, ...) return style.within(self, f, ...) end
 
 
 ---How many cells a line has now.
 ---@return integer
-function Session:width() return columns_of(self) end
+function Session:width() return style.columns(self) end
 
 
 ---Looks again where the process is: for a change that no line of the session
 ---made (an undone one).
 ---@return table
 function Session:refresh()
-  self.here = quietly(place.look)
+  self.here = style.quietly(place.look)
   return self.here
 end
 
@@ -302,14 +179,14 @@ end
 ---@param v any
 ---@return string
 function Session:print(v)
-  return in_style(self, value.text, v, columns_of(self))
+  return style.within(self, value.text, v, style.columns(self))
 end
 
 ---Several values, as table.pack gives them.
 ---@param values table
 ---@return string
 function Session:print_all(values)
-  return in_style(self, value.list, values, columns_of(self))
+  return style.within(self, value.list, values, style.columns(self))
 end
 
 
@@ -320,7 +197,7 @@ end
 ---@param what any
 ---@return string
 function Session:help(what)
-  return in_style(self, require("nslua.repl.help").text, self, what)
+  return style.within(self, require("nslua.repl.help").text, self, what)
 end
 
 
@@ -331,7 +208,7 @@ end
 ---@param what any
 ---@return string
 function Session:source(what)
-  return in_style(self, require("nslua.repl.help").source, self, what)
+  return style.within(self, require("nslua.repl.help").source, self, what)
 end
 
 
@@ -344,7 +221,7 @@ end
 ---@return table found  from: the byte where the word begins; items: each with text
 ---and help, one line
 function Session:complete(line, cursor)
-  return in_style(self, require("nslua.repl.complete").at, self, line, cursor or #line)
+  return style.within(self, require("nslua.repl.complete").at, self, line, cursor or #line)
 end
 
 
