@@ -2,7 +2,6 @@
 -- --export and --frozen: what is written down is the same every time, and is
 -- noticed when it is not.
 local helpers = require "spec.helpers"
-local descriptors = require "nslua.lesson.descriptors"
 local stable = require "nslua.lesson.stable"
 local ns = require "nslua"
 
@@ -77,7 +76,7 @@ RTM_NEWLINK("veth", {name="a"}, {net_fd=FD}) = 0
 sendmsg(FD, N) = N
 write("/proc/self/uid_map", "0 0 1") = 0
 setuid(0) = 0
-dup2(1, 2) = 2]], descriptors.rename [[write(34, 21) = 21
+dup2(1, 2) = 2]], stable.descriptors [[write(34, 21) = 21
 [pid 7] dup3(19, 0) = 0
 [child] setns(22, CLONE_NEWPID) = 0
 open("/x", O_RDONLY) = 22

@@ -4,7 +4,6 @@
 -- two exports are equal, unless the kernel answers differently.
 
 local columns = require "nslua.lesson.columns"
-local descriptors = require "nslua.lesson.descriptors"
 local text = require "nslua.text"
 local ns = require "nslua"
 
@@ -161,6 +160,41 @@ local function addresses(names, s)
 end
 
 
+-- Descriptors of a trace get the lowest free number, which the collector has a
+-- say in; how long a message is depends on names.
+local MAKES_FD = {}
+for word in ([[open openat openat2 socket accept4 pidfd_open memfd_create open_tree fsopen fsmount
+    dup eventfd2 epoll_create1 inotify_init1 signalfd4 timerfd_create pidfd_getfd]]):gmatch "%S+" do
+  MAKES_FD[word] = true
+end
+
+local TAKES_FD = {}
+for word in ([[write read pread64 sendmsg recvmsg sendto recvfrom fchdir dup dup2 dup3 close execveat setns ioctl
+    pidfd_send_signal fstat lseek
+    ftruncate fcntl connect bind fsconfig fsmount move_mount getdents64 fchmod fchown]]):gmatch "%S+" do
+  TAKES_FD[word] = true
+end
+
+local function without_descriptors(line)
+  local before, call, rest = line:match "^(%[[^%]]*%] )([%w_]+)(%(.*)"
+  if not before then before, call, rest = "", line:match "^([%w_]+)(%(.*)" end
+  if not call then return line end
+  rest = rest:gsub("(_fd=)%d+", "%1FD")
+  if TAKES_FD[call] then
+    rest = rest:gsub("^%((%d+)%f[,)]", function(fd) return tonumber(fd) > 2 and "(FD" or nil end)
+  end
+  if MAKES_FD[call] then rest = rest:gsub("= %d+$", "= FD") end
+  if call == "sendmsg" or call == "recvmsg" then rest = rest:gsub("%d+", "N") end
+  return before .. call .. rest
+end
+
+local function descriptors(calls)
+  return (calls:gsub("[^\n]+", without_descriptors))
+end
+
+stable.descriptors = descriptors
+
+
 -- -- a lesson's results -----------------------------------------------------------------
 
 ---The text with stable names.
@@ -222,7 +256,7 @@ function stable.rename(names, results)
     for _, key in ipairs { "output", "view", "answer", "problem", "calls" } do
       result[key] = names:text(result[key], facts)
     end
-    result.calls = result.calls and descriptors.rename(result.calls)
+    result.calls = result.calls and descriptors(result.calls)
     for _, claim in ipairs(result.claims) do claim.why = names:text(claim.why, facts) end
     for _, side in ipairs(result.sides or {}) do
       for _, type in ipairs(TYPES) do
