@@ -8,11 +8,7 @@ local function link(type)
   return ns.readlink("/proc/self/ns/" .. type)
 end
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "no refusal" end
-  return type(err) == "table" and err.name or err
-end
+local refusal = helpers.refusal
 
 describe("the way back", function()
   helpers.root_it("leads out of every type that the kernel lets go", function()

@@ -6,11 +6,7 @@ local sys = require "nslua.sys"
 local ALL = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
 local BOX = { "user", "mnt", "pid", "uts" }
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "no refusal" end
-  return type(err) == "table" and err.name or err
-end
+local refusal = helpers.refusal
 
 local function outcome(...)
   return table.concat({ tostring((...)), select(2, ...) }, " ")

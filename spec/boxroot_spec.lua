@@ -6,11 +6,7 @@ local ns = require "nslua"
 
 local TYPES = { "user", "mnt", "pid", "uts" }
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "no refusal" end
-  return type(err) == "table" and err.name or err
-end
+local refusal = helpers.refusal
 
 local function has_busybox()
   local path = helpers.run({ "sh", "-c", "command -v busybox" }):match "%S+"

@@ -4,11 +4,7 @@ local ns = require "nslua"
 
 local TYPES = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "no refusal" end
-  return type(err) == "table" and err.name or err
-end
+local refusal = helpers.refusal
 
 local function outcome(...)
   return table.concat({ tostring((...)), select(2, ...) }, " ")

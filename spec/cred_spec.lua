@@ -2,11 +2,7 @@
 local helpers = require "spec.helpers"
 local ns = require "nslua"
 
-local function name_of(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "ok" end
-  return type(err) == "table" and err.name or err
-end
+local name_of = helpers.refusal
 
 -- The kernel's own word on the ids: real, effective, saved, file system.
 local function status(label)

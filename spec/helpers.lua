@@ -128,6 +128,26 @@ function helpers.in_child(fn, ...)
 end
 
 
+---What the kernel called its refusal of f(...) ("EPERM"), or the message of an
+---error that is no refusal.
+---@return string name
+function helpers.refusal(f, ...)
+  local ok, err = pcall(f, ...)
+  if ok then return "no refusal" end
+  return type(err) == "table" and err.name or err
+end
+
+
+---The mount that is seen at a path, or nil.
+function helpers.mount_at(path)
+  local found
+  for _, row in ipairs(ns.mounts()) do
+    if row.mountpoint == path then found = row end
+  end
+  return found
+end
+
+
 ---Open descriptors of this process, garbage not counted.
 function helpers.fds()
   collectgarbage()

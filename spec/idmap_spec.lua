@@ -8,11 +8,7 @@ local function map_of(file, pid)
   return (text:gsub("[ \t]+", " "):gsub("^ ", ""):gsub("\n ", "\n"))
 end
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "no refusal" end
-  return type(err) == "table" and err.name or err
-end
+local refusal = helpers.refusal
 
 -- A child in a new user namespace that waits; fn gets it, and its end is ours.
 local function with_unmapped(fn)

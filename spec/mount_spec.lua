@@ -20,19 +20,9 @@ end
 
 local function it_mounts(name, fn) return helpers.ns_it("user mnt", name, fn) end
 
-local function name_of(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "ok" end
-  return type(err) == "table" and err.name or err
-end
+local name_of = helpers.refusal
 
-local function row_at(path)
-  local found
-  for _, row in ipairs(ns.mounts()) do
-    if row.mountpoint == path then found = row end
-  end
-  return found
-end
+local row_at = helpers.mount_at
 
 describe("mounts:", function()
   teardown(function() ns.rmdir(dir) end)

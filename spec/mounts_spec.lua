@@ -17,13 +17,7 @@ end
 
 local function it_mounts(name, fn) return helpers.ns_it("user mnt", name, fn) end
 
-local function row_at(path)
-  local found
-  for _, row in ipairs(ns.mounts()) do
-    if row.mountpoint == path then found = row end
-  end
-  return found
-end
+local row_at = helpers.mount_at
 
 local function touch(path) ns.open(path, "w"):close() end
 local function read(path) return ns.open(path):read "a" end

@@ -9,11 +9,7 @@ local function link(type, pid)
   return ns.readlink(("/proc/%s/ns/%s"):format(pid or "self", type))
 end
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "no refusal" end
-  return type(err) == "table" and err.name or err
-end
+local refusal = helpers.refusal
 
 -- Descriptors that 100 refused calls leave open while nothing is collected.
 local function growth(f, ...)

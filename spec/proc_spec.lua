@@ -2,11 +2,7 @@
 local helpers = require "spec.helpers"
 local ns = require "nslua"
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "no refusal" end
-  return type(err) == "table" and err.name or err
-end
+local refusal = helpers.refusal
 
 local function outcome(...)
   return table.concat({ tostring((...)), select(2, ...) }, " ")

@@ -26,19 +26,9 @@ end)
 
 local function it_works(name, fn) return helpers.need_it(probe, name, fn) end
 
-local function name_of(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "ok" end
-  return type(err) == "table" and err.name or err
-end
+local name_of = helpers.refusal
 
-local function row_at(path)
-  local found
-  for _, row in ipairs(ns.mounts()) do
-    if row.mountpoint == path then found = row end
-  end
-  return found
-end
+local row_at = helpers.mount_at
 
 describe("trees as descriptors", function()
   teardown(function() ns.rmdir(dir) end)

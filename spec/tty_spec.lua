@@ -3,11 +3,7 @@ local helpers = require "spec.helpers"
 local terminal = require "spec.terminal"
 local ns = require "nslua"
 
-local function refusal(f, ...)
-  local ok, err = pcall(f, ...)
-  if ok then return "no refusal" end
-  return type(err) == "table" and err.name or err
-end
+local refusal = helpers.refusal
 
 -- Lua code of ours that leads a session on a terminal. It prints the modes and
 -- the foreground group as `state()` sees them.
