@@ -2,34 +2,16 @@
 -- How far somebody came: one small file for each lesson, under the state
 -- folder of the XDG specification. What cannot be written is not kept.
 
+local state = require "nslua.state"
 local ns = require "nslua"
 
 local progress = {}
 
 
-local function folder()
-  local base = os.getenv "XDG_STATE_HOME"
-  if not base or base:sub(1, 1) ~= "/" then
-    local home = os.getenv "HOME"
-    if not home or home:sub(1, 1) ~= "/" then return nil end
-    base = home .. "/.local/state"
-  end
-  return base .. "/nslua/progress"
-end
-
 local function file_of(id)
-  local dir = folder()
-  return dir and dir .. "/" .. id
+  local dir = state.folder()
+  return dir and dir .. "/progress/" .. id
 end
-
-local function make_folder(path)
-  local made = ""
-  for part in path:gmatch "[^/]+" do
-    made = made .. "/" .. part
-    ns.try(ns.mkdir, made, "700")
-  end
-end
-
 
 ---The step that was reached, or nil.
 ---@param id string
@@ -47,7 +29,7 @@ end
 function progress.set(id, step)
   local path = file_of(id)
   if not path then return end
-  make_folder(folder())
+  state.make(state.folder() .. "/progress")
   local file <close> = io.open(path, "w")
   if file then file:write(step, "\n") end
 end

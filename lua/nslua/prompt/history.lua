@@ -3,6 +3,7 @@
 -- one entry a line, written as soon as it is there, by as many prompts at once
 -- as there are. The descriptor stays open: a new root or user does not matter.
 
+local state = require "nslua.state"
 local ns = require "nslua"
 
 local history = {}
@@ -12,24 +13,6 @@ Past.__index = Past
 local MOST_READ = 200000 -- bytes of what is there already
 local MOST_ENTRY = 50000 -- longer ones are kept for this session only
 
-
-local function folder()
-  local base = os.getenv "XDG_STATE_HOME"
-  if not base or base:sub(1, 1) ~= "/" then
-    local home = os.getenv "HOME"
-    if not home or home:sub(1, 1) ~= "/" then return nil end
-    base = home .. "/.local/state"
-  end
-  return base .. "/nslua"
-end
-
-local function make_folder(path)
-  local made = ""
-  for part in path:gmatch "[^/]+" do
-    made = made .. "/" .. part
-    ns.try(ns.mkdir, made, "700")
-  end
-end
 
 -- A chunk of several lines is one entry.
 local ESCAPES = { ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r" }
@@ -46,9 +29,9 @@ local function decode(line) return (line:gsub("\\(.)", MEANT)) end
 ---@return string? problem
 function history.open()
   local past = setmetatable({ seen = 0 }, Past)
-  local dir = folder()
+  local dir = state.folder()
   if not dir then return past, "neither XDG_STATE_HOME nor HOME is a folder" end
-  make_folder(dir)
+  state.make(dir)
   local fd, problem = ns.try(ns.open, dir .. "/history", "rdwr,creat,append", "600")
   if not fd then return past, problem end
   past.fd = fd
