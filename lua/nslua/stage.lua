@@ -6,6 +6,7 @@
 -- descendant is killed, the terminal comes back and what was noted is removed.
 
 local sys = require "nslua.sys"
+local identity = require "nslua.identity"
 local mounts = require "nslua.stage.mounts"
 local ns = sys.primitives
 
@@ -17,21 +18,9 @@ local INTERRUPTED = 130
 
 -- -- the runner's namespaces -------------------------------------------------
 
--- The ids as they are, each one to itself.
-local function identity(file)
-  local ranges = {}
-  for line in io.lines(file) do
-    local inside, _, count = line:match "(%d+)%s+(%d+)%s+(%d+)"
-    inside, count = math.tointeger(inside), math.tointeger(count)
-    ranges[#ranges + 1] = { inside, inside, count }
-  end
-  return ranges
-end
-
 local function id_map(ordinary)
   if ns.geteuid() ~= 0 then return ordinary and "current" or "root" end
-  return { uid = identity "/proc/self/uid_map",
-    gid = identity "/proc/self/gid_map" }
+  return identity.map()
 end
 
 local function stage_spec(opts)
@@ -118,8 +107,7 @@ end
 -- mounts. One user namespace further down they are another's, and the kernel
 -- locks them as they are. The maps have to be written from outside.
 local function lock_mounts(net, ordinary)
-  local map = { uid = identity "/proc/self/uid_map",
-    gid = identity "/proc/self/gid_map" }
+  local map = identity.map()
   local runner = ns.getpid()
   local ready <close>, go = ns.pipe()
   local writer <close> = ns.fork(function()

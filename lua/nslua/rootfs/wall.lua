@@ -7,21 +7,11 @@
 
 local sys = require "nslua.sys"
 local account = require "nslua.rootfs.account"
+local identity = require "nslua.identity"
 local ns = sys.primitives
 
 local wall = {}
 
-
--- The ids that this namespace knows, each for itself.
-local function identity(file)
-  local ranges = {}
-  for line in io.lines(file) do
-    local inside, _, count = line:match "(%d+)%s+(%d+)%s+(%d+)"
-    inside, count = math.tointeger(inside), math.tointeger(count)
-    ranges[#ranges + 1] = { inside, inside, count }
-  end
-  return ranges
-end
 
 -- The first range of a user in /etc/subuid or /etc/subgid.
 local function granted(path, uid)
@@ -48,7 +38,8 @@ end
 ---@return { kind: "root"|"ranges"|"one", uid: table?, gid: table? }
 function wall.plan()
   if ns.geteuid() == 0 then
-    return { kind = "root", uid = identity "/proc/self/uid_map", gid = identity "/proc/self/gid_map" }
+    local map = identity.map()
+    return { kind = "root", uid = map.uid, gid = map.gid }
   end
   local uid, gid = ns.getuid(), ns.getgid()
   local first_uid, uids = granted("/etc/subuid", uid)
