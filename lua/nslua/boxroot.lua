@@ -57,8 +57,11 @@ local function is_directory(path)
   return ok and st.type == "dir"
 end
 
--- Every directory of a path inside the new root, from the top.
-local function make_path(steps, target, file)
+---Every directory of a path inside the new root, from the top; a file at its end.
+---@param steps table[]
+---@param target string
+---@param file? boolean
+function boxroot.make_path(steps, target, file)
   local path = ""
   local parts = {}
   for part in target:gmatch("[^/]+") do parts[#parts + 1] = part end
@@ -86,7 +89,7 @@ local function mount_all(steps, plan, create)
   for _, m in ipairs(plan.mounts) do
     local slot = plan.slot_of[m]
     if create then
-      make_path(steps, m[2], slot and not is_directory(m[1]))
+      boxroot.make_path(steps, m[2], slot and not is_directory(m[1]))
     end
     if slot then
       add(steps, "move_mount", slot, m[2])
@@ -100,7 +103,7 @@ end
 local function mount_proc(steps, plan, create)
   if not plan.proc then return end
   local path = type(plan.proc) == "string" and plan.proc or "/proc"
-  if create then make_path(steps, path) end
+  if create then boxroot.make_path(steps, path) end
   add(steps, "mount", "proc", path, "proc", "nosuid,nodev,noexec", false)
 end
 

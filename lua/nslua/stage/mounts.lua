@@ -4,6 +4,7 @@
 -- mount_setattr(2), open_tree(2), move_mount(2), tmpfs(5).
 
 local sys = require "nslua.sys"
+local boxroot = require "nslua.boxroot"
 local ns = sys.primitives
 
 local mounts = {}
@@ -78,15 +79,6 @@ local function covers(keep)
   return list
 end
 
-local function make_path(steps, path, file)
-  local made = ""
-  for part in path:match(file and "^(.*)/" or ".*"):gmatch "[^/]+" do
-    made = made .. "/" .. part
-    add(steps, "mkdir", made, 493)
-  end
-  if file then add(steps, "creat", path, 420) end
-end
-
 
 ---The steps of a child that make it so: read-only from the root down, but for
 ---/proc (id maps are written there) and /dev: both are taken as they are before,
@@ -110,7 +102,7 @@ function mounts.steps(keep)
   end
   add(steps, "mount_setattr", "/", 1)
   for _, cover in ipairs(list) do
-    make_path(steps, cover.path, cover.file)
+    boxroot.make_path(steps, cover.path, cover.file)
     if cover.mode then
       add(steps, "mount", "tmpfs", cover.path, "tmpfs", "nosuid,nodev",
         "mode=" .. cover.mode)
