@@ -15,6 +15,12 @@ static const lib_Word clocks[] = {
   {NULL, 0, NULL},
 };
 
+double lib_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 /* ns.clock([name = "monotonic"]) -> seconds    clock_gettime(2) */
 static int clock_clock_gettime(lua_State *L) {
   struct timespec t;

@@ -245,6 +245,17 @@ void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
   lua_pop(L, 1);
 }
 
+void lib_endwithcall(lua_State *L, const char *name, lua_CFunction end) {
+  if (luaL_newmetatable(L, name)) {
+    lua_pushcfunction(L, end);
+    lua_setfield(L, -2, "__gc");
+    lua_pushcfunction(L, end);
+    lua_setfield(L, -2, "__close");
+  }
+  lua_setmetatable(L, -2);
+  lua_toclose(L, -1);
+}
+
 void lib_addmethods(lua_State *L, const char *name, const luaL_Reg *methods) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, "nslua.methods");
   luaL_getsubtable(L, -1, strrchr(name, '.') + 1);

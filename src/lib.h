@@ -61,6 +61,8 @@ bool lib_tracing(void);
 /* nslua.sys.trace(fn | nil): who gets the lines. */
 int lib_settrace(lua_State *L);
 
+/* Seconds on the clock that nobody sets (clock.c). */
+double lib_now(void);
 /* A blocking call came back with EINTR or its time slice ended: lets a
    pending hook of the host (Ctrl-C) raise its error. */
 void lib_interrupt_point(lua_State *L);
@@ -276,6 +278,10 @@ void lib_newtype(lua_State *L, const char *name, const luaL_Reg *metamethods,
 
 /* More methods for a type, from the file of another domain. */
 void lib_addmethods(lua_State *L, const char *name, const luaL_Reg *methods);
+
+/* The userdata on top ends with the call, whatever happens: `end` takes it, and
+   may be called twice. */
+void lib_endwithcall(lua_State *L, const char *name, lua_CFunction end);
 
 /* Functions for our own Lua modules only: nslua.sys.NAME. */
 void lib_internals(lua_State *L, const luaL_Reg *functions);

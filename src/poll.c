@@ -4,28 +4,21 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <time.h>
 
 #include "lib.h"
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* poll(2) in slices, so that Ctrl-C comes through even when it was early. */
 static int poll_until(lua_State *L, struct pollfd *fds, nfds_t n, int ms) {
-  double end = now() + ms / 1000.0;
+  double end = lib_now() + ms / 1000.0;
   for (;;) {
-    double left = ms < 0 ? 500 : (end - now()) * 1000;
+    double left = ms < 0 ? 500 : (end - lib_now()) * 1000;
     int slice = left > 500 ? 500 : left < 0 ? 0 : (int)left + (left > 0);
     int ready = poll(fds, n, slice);
     if (ready > 0)
       return ready;
     if (ready == -1 && errno != EINTR)
       lib_check(L, -1, "poll", "dd", (int)n, ms);
-    if (ready == 0 && ms >= 0 && now() >= end)
+    if (ready == 0 && ms >= 0 && lib_now() >= end)
       return 0;
     lib_interrupt_point(L);
   }

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kernel.h"
@@ -81,21 +80,15 @@ int lib_reap(lib_Proc *proc, int options) {
   return 1;
 }
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* Waits for the end of a process: false after `ms` (-1: no limit). Short
    slices let Ctrl-C through even when it came just before the poll. The init
    of a box is not gone before what we started in there is reaped by us. */
 static bool wait_end(lua_State *L, lib_Proc *proc, int ms) {
-  double end = ms < 0 ? 0 : now() + ms / 1000.0;
+  double end = ms < 0 ? 0 : lib_now() + ms / 1000.0;
   bool ours = proc->owned && lib_mine(&proc->h);
   int most = ours && proc->bound && proc->report_fd < 0 ? 50 : 500;
   while (proc->state == LIB_RUNNING) {
-    double left = ms < 0 ? most : (end - now()) * 1000;
+    double left = ms < 0 ? most : (end - lib_now()) * 1000;
     struct pollfd p[2] = {{proc->h.fd, POLLIN, 0},
                           {ours ? proc->report_fd : -1, POLLIN, 0}};
     int slice = left > most ? most : left < 0 ? 0 : (int)left + (left > 0);
@@ -110,7 +103,7 @@ static bool wait_end(lua_State *L, lib_Proc *proc, int ms) {
       lib_reap_others(L);
       most = most < 25 ? most * 2 : 50;
     }
-    if (n == 0 && ms >= 0 && now() >= end)
+    if (n == 0 && ms >= 0 && lib_now() >= end)
       return proc->state != LIB_RUNNING;
     lib_interrupt_point(L);
   }
@@ -154,7 +147,7 @@ static int proc_wait_any(lua_State *L) {
   idtype_t which = lua_isnoneornil(L, 1) ? P_ALL : P_PID;
   pid_t pid = which == P_ALL ? 0 : lib_checkpid(L, 1);
   int ms = lib_optmilliseconds(L, 2);
-  double end = now() + ms / 1000.0;
+  double end = lib_now() + ms / 1000.0;
   for (;;) {
     int options = WEXITED | __WALL | (ms >= 0 ? WNOHANG : 0);
     int result = waitid(which, (id_t)pid, &info, options);
@@ -163,7 +156,7 @@ static int proc_wait_any(lua_State *L) {
     if (result == -1 && errno != EINTR)
       lib_check(L, -1, "waitid", "d", (int)pid);
     lib_interrupt_point(L);
-    if (ms >= 0 && now() >= end) {
+    if (ms >= 0 && lib_now() >= end) {
       luaL_pushfail(L);
       lua_pushliteral(L, "timeout");
       return 2;

@@ -31,14 +31,7 @@ procfs_Walk *procfs_newwalk(lua_State *L, const char *path) {
   walk->h.fd = -1;
   walk->h.generation = lib_generation();
   walk->length = walk->at = 0;
-  if (luaL_newmetatable(L, "nslua.Walk")) {
-    lua_pushcfunction(L, walk_close);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, walk_close);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_setmetatable(L, -2);
-  lua_toclose(L, -1); /* it ends with the call, whatever happens */
+  lib_endwithcall(L, "nslua.Walk", walk_close);
   walk->h.fd = (int)lib_check(
     L, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "openat", "s", path);
   lib_check(L, fstatfs(walk->h.fd, &fs), "fstatfs", "s", path);

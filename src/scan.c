@@ -41,14 +41,7 @@ Scan *scan_new(lua_State *L) {
   Scan *s = lua_newuserdatauv(L, sizeof *s, 0);
   memset(s, 0, sizeof *s);
   s->netlink_fd = s->last_fd = -1;
-  if (luaL_newmetatable(L, "nslua.Scan")) {
-    lua_pushcfunction(L, scan_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushcfunction(L, scan_gc);
-    lua_setfield(L, -2, "__close");
-  }
-  lua_setmetatable(L, -2);
-  lua_toclose(L, -1); /* it ends with the call, whatever happens */
+  lib_endwithcall(L, "nslua.Scan", scan_gc);
   return s;
 }
 
