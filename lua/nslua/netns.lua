@@ -246,18 +246,8 @@ function netns.set(name, id)
 end
 
 
--- The numbers that the caller's network namespace gave, with its names' own.
-local function numbers()
-  local names, rows = {}, {}
-  for _, row in ipairs(netns.list()) do
-    if row.netnsid then names[row.netnsid] = row.name end
-  end
-  for i, id in ipairs(ns.netnsids()) do rows[i] = { netnsid = id, name = names[id] } end
-  return rows
-end
-
--- The same as another one has it: a child asks in there.
-local function numbers_in(id)
+-- What another one gave, by the number that it has here.
+local function numbers_of(id)
   local name, ours = nil, {}
   for _, row in ipairs(netns.list()) do
     ours[row.name] = row.netnsid
@@ -266,24 +256,9 @@ local function numbers_in(id)
   if not name then
     sys.raise(("bad argument #1 to 'list_id' (no named network namespace has the number %d here)"):format(id))
   end
-  local r, w = ns.pipe()
-  local _ <close> = r
-  local here <close> = netns.open(name)
-  local child <close> = ns.fork(function()
-    ns.setns(here, "net")
-    for _, row in ipairs(numbers()) do
-      local hex = (row.name or ""):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
-      w:write(("%d:%s\n"):format(row.netnsid, hex))
-    end
-  end)
-  w:close()
-  local rows, text = {}, r:read "a"
-  child:wait()
-  for number, hex in text:gmatch "(%d+):(%x*)\n" do
-    local its = hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)
-    rows[#rows + 1] = { netnsid = math.tointeger(tonumber(number)), name = its ~= "" and its or nil,
-      current = ours[its] }
-  end
+  local handle <close> = netns.open(name)
+  local rows = require "nslua.netns.numbers".there(handle, netns.list)
+  for _, row in ipairs(rows) do row.current = ours[row.name] end
   return rows
 end
 
@@ -299,7 +274,7 @@ function netns.list_id(target)
   if target ~= nil and (math.type(target) ~= "integer" or target < 0) then
     sys.raise("bad argument #1 to 'list_id' (a number of a network namespace expected)")
   end
-  local rows = target and numbers_in(target) or numbers()
+  local rows = target and numbers_of(target) or require "nslua.netns.numbers".here(netns.list())
   return list.make(rows, "netns ids", {}, { format = function(row)
     local current = row.current and ("current-nsid %d "):format(row.current) or ""
     local name = row.name and "(iproute2 netns name: " .. sys.clean(row.name) .. ")" or ""
