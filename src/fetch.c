@@ -93,66 +93,6 @@ static void set_strings(lua_State *L, Transfer *t, const char *url) {
 
 /* -- the one function ----------------------------------------------------- */
 
-/* Which kind of failure, for who decides about trying again. */
-static const char *kind_of(const Transfer *t, CURLcode code) {
-  if (t->stopped[0] != '\0')
-    return "refused";
-  switch (code) {
-  case CURLE_COULDNT_RESOLVE_HOST:
-  case CURLE_COULDNT_RESOLVE_PROXY: return "dns";
-  case CURLE_COULDNT_CONNECT: return "connect";
-  case CURLE_OPERATION_TIMEDOUT: return "timeout";
-  case CURLE_PARTIAL_FILE:
-  case CURLE_RECV_ERROR:
-  case CURLE_SEND_ERROR:
-  case CURLE_GOT_NOTHING: return "cut";
-  case CURLE_SSL_CONNECT_ERROR:
-  case CURLE_SSL_CERTPROBLEM:
-  case CURLE_SSL_CIPHER:
-  case CURLE_SSL_CACERT_BADFILE:
-  case CURLE_SSL_ISSUER_ERROR:
-  case CURLE_PEER_FAILED_VERIFICATION: return "tls";
-  case CURLE_TOO_MANY_REDIRECTS: return "redirects";
-  case CURLE_FILESIZE_EXCEEDED: return "size";
-  case CURLE_UNSUPPORTED_PROTOCOL: return "protocol";
-  case CURLE_URL_MALFORMAT: return "url";
-  default: return "other";
-  }
-}
-
-/* -> answer | nil, kind, text, answer */
-static int conclude(lua_State *L, Transfer *t, CURLcode code) {
-  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
-  if (!t->raised && !t->refused)
-    answer_flush(t); /* what came before the end is kept, whatever it was */
-  if (t->raised)
-    return lua_error(L);
-  bool right = t->status == 200 || t->status == 206;
-  if (code == CURLE_OK && right && !t->begun && !answer_begin(t) && t->raised)
-    return lua_error(L);
-  if (code == CURLE_OK && right && !t->refused && t->stopped[0] == '\0') {
-    answer_push(L, t);
-    return 1;
-  }
-  luaL_pushfail(L);
-  if (t->refused) {
-    lua_pushliteral(L, "push");
-    lua_pushliteral(L, "");
-  } else if (!right && t->status != 0 && t->stopped[0] == '\0' &&
-             (code == CURLE_OK || code == CURLE_WRITE_ERROR ||
-              code == CURLE_RANGE_ERROR)) {
-    lua_pushliteral(L, "status");
-    lua_pushinteger(L, t->status);
-  } else {
-    lua_pushstring(L, kind_of(t, code));
-    lua_pushstring(L, t->stopped[0] ? t->stopped
-                      : t->error[0] ? t->error
-                                    : curl_easy_strerror(code));
-  }
-  answer_push(L, t);
-  return 4;
-}
-
 /* fetch.get({url=, from=, if_range=, timeout=, max_bytes=, cainfo=, capath=},
      push, start) -> answer | nil, kind, text, answer
    start(answer) comes before the first push(bytes); either may say no. */
@@ -175,8 +115,7 @@ static int fetch_get(lua_State *L) {
   set_protocols(t->curl, strncasecmp(url, "https:", 6) == 0);
   set_limits(L, t);
   set_strings(L, t, url);
-  t->started = answer_now();
-  return conclude(L, t, curl_easy_perform(t->curl));
+  return answer_conclude(L, t, curl_easy_perform(t->curl));
 }
 
 static int transfer_gc(lua_State *L) {

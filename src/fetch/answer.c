@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * answer.c - what a server sends, as libcurl hands it over: headers, of which a
- * few are kept, then the body, which goes to Lua in larger pieces. Whatever is
- * wrong with either ends the download. curl_easy_setopt(3), rfc9110.
+ * few are kept, then the body, which goes to Lua in larger pieces, and what it
+ * all came to. curl_easy_setopt(3), libcurl-errors(3).
  */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
+#include <lauxlib.h>
+
 #include "fetch/transfer.h"
 
 enum { MOST_HEADERS = 64 * 1024 };
 
-double answer_now(void) {
+static double now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
@@ -91,7 +93,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *data) {
 
 /* -- body ----------------------------------------------------------------- */
 
-void answer_push(lua_State *L, Transfer *t) {
+static void push_answer(lua_State *L, Transfer *t) {
   curl_off_t length = -1;
   char *url = NULL;
   curl_easy_getinfo(t->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
@@ -122,7 +124,7 @@ void answer_push(lua_State *L, Transfer *t) {
 static int call_start(lua_State *L) {
   Transfer *t = lua_touserdata(L, 1);
   lua_pushvalue(L, 3);
-  answer_push(L, t);
+  push_answer(L, t);
   lua_call(L, 1, 1);
   t->refused = !lua_toboolean(L, -1);
   return 0;
@@ -150,7 +152,7 @@ static bool call_lua(Transfer *t, lua_CFunction fn) {
 }
 
 /* Only 200 and a 206 that continues where we asked carry the file. */
-bool answer_begin(Transfer *t) {
+static bool begin(Transfer *t) {
   t->begun = true;
   curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
   if (t->status != 200 && t->status != 206)
@@ -161,7 +163,7 @@ bool answer_begin(Transfer *t) {
   return call_lua(t, call_start);
 }
 
-bool answer_flush(Transfer *t) {
+static bool flush(Transfer *t) {
   bool well = t->held == 0 || call_lua(t, call_push);
   t->held = 0;
   return well;
@@ -170,7 +172,7 @@ bool answer_flush(Transfer *t) {
 static size_t on_body(char *data, size_t one, size_t n, void *user) {
   Transfer *t = user;
   n *= one;
-  if (!t->begun && !answer_begin(t))
+  if (!t->begun && !begin(t))
     return 0;
   t->received += (curl_off_t)n;
   if ((t->status == 206 ? t->asked_from : 0) + t->received > t->most)
@@ -179,7 +181,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *user) {
     k = PIECE - t->held < left ? PIECE - t->held : left;
     memcpy(t->piece + t->held, data, k);
     t->held += k;
-    if (t->held == PIECE && !answer_flush(t))
+    if (t->held == PIECE && !flush(t))
       return n + 1;
   }
   return n;
@@ -189,7 +191,7 @@ static int on_progress(void *user, curl_off_t total, curl_off_t got,
                        curl_off_t up_total, curl_off_t up) {
   Transfer *t = user;
   (void)total, (void)got, (void)up_total, (void)up;
-  if (t->begun || answer_now() - t->started < t->patience)
+  if (t->begun || now() - t->started < t->patience)
     return 0;
   stop(t, "the server does not answer in time");
   return 1;
@@ -207,4 +209,66 @@ void answer_listen(Transfer *t) {
   curl_easy_setopt(t->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(t->curl, CURLOPT_XFERINFODATA, t);
   curl_easy_setopt(t->curl, CURLOPT_NOPROGRESS, 0L);
+  t->started = now();
+}
+
+/* -- the end -------------------------------------------------------------- */
+
+/* Which kind of failure, for who decides about trying again. */
+static const char *kind_of(const Transfer *t, CURLcode code) {
+  if (t->stopped[0] != '\0')
+    return "refused";
+  switch (code) {
+  case CURLE_COULDNT_RESOLVE_HOST:
+  case CURLE_COULDNT_RESOLVE_PROXY: return "dns";
+  case CURLE_COULDNT_CONNECT: return "connect";
+  case CURLE_OPERATION_TIMEDOUT: return "timeout";
+  case CURLE_PARTIAL_FILE:
+  case CURLE_RECV_ERROR:
+  case CURLE_SEND_ERROR:
+  case CURLE_GOT_NOTHING: return "cut";
+  case CURLE_SSL_CONNECT_ERROR:
+  case CURLE_SSL_CERTPROBLEM:
+  case CURLE_SSL_CIPHER:
+  case CURLE_SSL_CACERT_BADFILE:
+  case CURLE_SSL_ISSUER_ERROR:
+  case CURLE_PEER_FAILED_VERIFICATION: return "tls";
+  case CURLE_TOO_MANY_REDIRECTS: return "redirects";
+  case CURLE_FILESIZE_EXCEEDED: return "size";
+  case CURLE_UNSUPPORTED_PROTOCOL: return "protocol";
+  case CURLE_URL_MALFORMAT: return "url";
+  default: return "other";
+  }
+}
+
+int answer_conclude(lua_State *L, Transfer *t, CURLcode code) {
+  curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
+  if (!t->raised && !t->refused)
+    flush(t); /* what came before the end is kept, whatever it was */
+  if (t->raised)
+    return lua_error(L);
+  bool right = t->status == 200 || t->status == 206;
+  if (code == CURLE_OK && right && !t->begun && !begin(t) && t->raised)
+    return lua_error(L);
+  if (code == CURLE_OK && right && !t->refused && t->stopped[0] == '\0') {
+    push_answer(L, t);
+    return 1;
+  }
+  luaL_pushfail(L);
+  if (t->refused) {
+    lua_pushliteral(L, "push");
+    lua_pushliteral(L, "");
+  } else if (!right && t->status != 0 && t->stopped[0] == '\0' &&
+             (code == CURLE_OK || code == CURLE_WRITE_ERROR ||
+              code == CURLE_RANGE_ERROR)) {
+    lua_pushliteral(L, "status");
+    lua_pushinteger(L, t->status);
+  } else {
+    lua_pushstring(L, kind_of(t, code));
+    lua_pushstring(L, t->stopped[0] ? t->stopped
+                      : t->error[0] ? t->error
+                                    : curl_easy_strerror(code));
+  }
+  push_answer(L, t);
+  return 4;
 }

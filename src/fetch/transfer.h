@@ -40,16 +40,9 @@ typedef struct Transfer {
   char piece[PIECE];
 } Transfer;
 
-/* Has the callbacks of answer.c called, and forgets earlier answers. */
+/* Has the callbacks of answer.c called, from now on. */
 void answer_listen(Transfer *t);
-/* An answer without a body begins as well: false when it must not, or when
-   `start` of Lua said no. */
-bool answer_begin(Transfer *t);
-/* Gives Lua what is held. */
-bool answer_flush(Transfer *t);
-/* Pushes the table that tells of the answer. */
-void answer_push(lua_State *L, Transfer *t);
-/* Seconds on a clock that nobody sets. */
-double answer_now(void);
+/* What libcurl's result means: pushes answer | nil, kind, text, answer. */
+int answer_conclude(lua_State *L, Transfer *t, CURLcode code);
 
 #endif
