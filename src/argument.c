@@ -12,7 +12,7 @@
 
 #include "lib.h"
 
-/* -- values --------------------------------------------------------------- */
+/* -- arguments ------------------------------------------------------------ */
 
 static const char *path_value(lua_State *L, int arg, int type) {
   size_t length;
@@ -70,12 +70,6 @@ unsigned lib_optmode(lua_State *L, int arg, unsigned fallback) {
     luaL_argerror(L, arg, "a mode is octal text as \"755\", or bits");
   return (unsigned)mode;
 }
-
-void *lib_scratch(lua_State *L, size_t size) {
-  return lua_newuserdatauv(L, size > 0 ? size : 1, 0);
-}
-
-/* -- text ----------------------------------------------------------------- */
 
 /* The length of the well-formed UTF-8 character at s, if a terminal may see
    it; 0 for control characters (C1 too) and for broken sequences. */
@@ -138,6 +132,12 @@ const char *lib_pushclean(lua_State *L, const char *s, size_t length) {
   luaL_pushresult(&B);
   return lua_tostring(L, -1);
 }
+
+void *lib_scratch(lua_State *L, size_t size) {
+  return lua_newuserdatauv(L, size > 0 ? size : 1, 0);
+}
+
+/* -- for our Lua modules -------------------------------------------------- */
 
 /* sys.quote(s) -> the string as a literal without control bytes */
 static int argument_quote(lua_State *L) {
