@@ -97,7 +97,9 @@ typedef struct Source {
   bool ended;       /* the ring said so: the reader found all in order */
   bool cut;         /* the reader died or gave up */
   bool at_end;      /* the tar reader has seen the end of the stream */
-  bool zeros;       /* the last 512 bytes were zero */
+  bool filled;      /* not all of it was zero */
+  uint64_t taken, plain; /* bytes: of the ring, of the tar archive */
+  const Limits *limits;
   Reason *why;
 } Source;
 
@@ -110,14 +112,22 @@ static la_ssize_t from_ring(struct archive *a, void *data, const void **block) {
     archive_set_error(a, EIO, "the input was cut off");
     return -1;
   }
+  s->taken += (uint64_t)n;
   return n;
 }
 
-static void note_tail(Source *s, const unsigned char *block, size_t n) {
-  size_t tail = n < 512 ? n : 512;
-  s->zeros = true;
-  for (size_t i = n - tail; i < n && s->zeros; i++)
-    s->zeros = block[i] == 0;
+/* The reader did this for gzip; what is decompressed here is counted here. */
+static bool count_plain(Source *s, size_t n) {
+  s->plain += n;
+  if (s->plain > s->limits->bytes)
+    return reason_set(s->why, "the archive unpacks to more than %llu bytes",
+                      (unsigned long long)s->limits->bytes);
+  if (s->plain > FEED_RATIO_MATTERS &&
+      s->plain / s->limits->ratio > s->taken)
+    return reason_set(s->why,
+                      "the archive unpacks to more than %llu times its size",
+                      (unsigned long long)s->limits->ratio);
+  return true;
 }
 
 static la_ssize_t from_stream(struct archive *a, void *data,
@@ -138,14 +148,41 @@ static la_ssize_t from_stream(struct archive *a, void *data,
     archive_set_error(a, EIO, "%s", text != NULL ? text : "read error");
     return -1;
   }
-  note_tail(s, *block, n);
-  return (la_ssize_t)n;
+  const char *bytes = *block;
+  for (size_t i = 0; i < n && !s->filled; i++)
+    s->filled = bytes[i] != 0;
+  if (count_plain(s, n))
+    return (la_ssize_t)n;
+  archive_set_error(a, EFBIG, "%s", s->why->text);
+  return -1;
 }
 
 static bool cannot(struct archive *a, Reason *why) {
   const char *text = archive_error_string(a);
   return reason_set(why, "the archive cannot be read: %s",
                     text != NULL ? text : "out of memory");
+}
+
+/* A header that is wrong: its own name, if it has come to that. */
+static bool bad_entry(struct archive *tar, struct archive_entry *e,
+                      const Writer *w, Reason *why) {
+  const char *name = archive_entry_pathname(e), *last = writer_last(w);
+  const char *text = archive_error_string(tar);
+  if (text == NULL)
+    text = "its header is damaged";
+  if (name != NULL && *name != '\0')
+    return reason_set(why, "%.120s: %s", name, text);
+  if (*last != '\0')
+    return reason_set(why, "the entry after %.120s: %s", last, text);
+  return reason_set(why, "the archive cannot be read: %s", text);
+}
+
+/* A pax header that cannot be read is only a warning to libarchive: the entry
+   would lose its name. Names in another character set stay as they are. */
+static bool is_damaged(struct archive *tar) {
+  const char *text = archive_error_string(tar);
+  return text != NULL && strstr(text, "pax") != NULL &&
+         strstr(text, "convert") == NULL;
 }
 
 static bool open_stream(Source *s, struct archive *stream) {
@@ -169,16 +206,20 @@ static bool copy_entries(Source *s, struct archive *tar, Writer *w) {
   if (archive_read_open(tar, s, NULL, from_stream, NULL) != ARCHIVE_OK)
     return cannot(tar, s->why);
   while ((result = archive_read_next_header(tar, &e)) == ARCHIVE_OK ||
-         result == ARCHIVE_WARN) {
+         (result == ARCHIVE_WARN && !is_damaged(tar))) {
     if (!writer_entry(w, tar, e))
       return false;
     atomic_fetch_add_explicit(&s->ring->shared->entries, 1,
                               memory_order_relaxed);
   }
   if (result != ARCHIVE_EOF)
-    return cannot(tar, s->why);
-  if (s->at_end && !s->zeros)
-    return reason_set(s->why, "the archive is cut off: it has no end mark");
+    return bad_entry(tar, e, w, s->why);
+  /* Where a header would be stands a block of zeros, or nothing at all. */
+  int64_t end = archive_read_header_position(tar);
+  if (s->at_end && s->plain < (uint64_t)end + 512)
+    return reason_set(s->why,
+                      "the archive is cut off after %.120s: it has no end mark",
+                      writer_last(w));
   return true;
 }
 
@@ -190,7 +231,11 @@ static bool drain(Source *s, struct archive *tar) {
     n = from_stream(tar, s, &block);
   while (!s->cut && !s->ended)
     from_ring(s->stream, s, &block);
-  return (n >= 0 && !s->cut) || cannot(tar, s->why);
+  if (n < 0 || s->cut)
+    return cannot(tar, s->why);
+  if (archive_file_count(tar) == 0 && s->filled)
+    return reason_set(s->why, "Unrecognized archive format");
+  return true;
 }
 
 static bool unpack(Source *s, Writer *w) {
@@ -203,18 +248,21 @@ static bool unpack(Source *s, Writer *w) {
   return well || reason_set(s->why, "out of memory");
 }
 
-/* archive.unpack(ring, directory, max_bytes, max_entries, max_memory)
+/* archive.unpack(ring, directory, max_bytes, max_entries, max_ratio,
+                  max_memory)
      -> {entries=, bytes=, devices=, ...} | nil, reason, cut
    Makes `directory` the root of this process: for a child only. */
 static int archive_unpack(lua_State *L) {
   Ring *ring = ring_check(L, 1);
   const char *path = luaL_checkstring(L, 2);
   Limits limits = {(uint64_t)luaL_checkinteger(L, 3),
-                   (uint64_t)luaL_checkinteger(L, 4)};
-  rlim_t memory = (rlim_t)luaL_checkinteger(L, 5);
+                   (uint64_t)luaL_checkinteger(L, 4),
+                   (uint64_t)luaL_checkinteger(L, 5)};
+  rlim_t memory = (rlim_t)luaL_checkinteger(L, 6);
+  luaL_argcheck(L, limits.ratio > 0, 5, "a ratio > 0 is wanted");
   Reason *why = lua_newuserdatauv(L, sizeof *why, 0);
   why->text[0] = '\0';
-  Source s = {.ring = ring, .why = why, .zeros = true};
+  Source s = {.ring = ring, .why = why, .limits = &limits};
   Writer *w = NULL;
   int root = -1;
   bool well = wall(path, ring, &limits, memory, why);

@@ -88,7 +88,9 @@ size_t lib_printable(const char *text, size_t left) {
   if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) ||
                  (s[0] == 0xed && s[1] >= 0xa0) ||
                  (s[0] == 0xe2 && s[1] == 0x80 && s[2] >= 0xa8 &&
-                  s[2] <= 0xae))) /* overlong, surrogates, line marks, bidi */
+                  s[2] <= 0xae) ||
+                 (s[0] == 0xe2 && s[1] == 0x81 && s[2] >= 0xa6 &&
+                  s[2] <= 0xa9))) /* overlong, surrogates, line marks, bidi */
     return 0;
   if (n == 4 && ((s[0] == 0xf0 && s[1] < 0x90) ||
                  (s[0] == 0xf4 && s[1] >= 0x90)))

@@ -34,9 +34,6 @@ typedef struct Feed {
   Reason why;
 } Feed;
 
-/* A bomb shows only in bulk: below this any ratio is fine. */
-static const uint64_t ratio_matters = 64 << 20;
-
 /* -- out: blocks of the ring ---------------------------------------------- */
 
 static bool room(Feed *f) {
@@ -58,7 +55,7 @@ static bool count_plain(Feed *f, size_t n) {
   if (f->plain > f->max_plain)
     return reason_set(&f->why, "the archive unpacks to more than %llu bytes",
                       (unsigned long long)f->max_plain);
-  if (f->plain > ratio_matters && f->plain / f->max_ratio > f->fetched)
+  if (f->plain > FEED_RATIO_MATTERS && f->plain / f->max_ratio > f->fetched)
     return reason_set(&f->why,
                       "the archive unpacks to more than %llu times its size",
                       (unsigned long long)f->max_ratio);

@@ -90,6 +90,20 @@ function birth.make(spec, res)
 end
 
 
+-- Calls make(...), which makes a child, so that the child is born here: after
+-- unshare("pid") children are born elsewhere, and from there only what is below
+-- can be joined; the first of them is PID 1 there, and others end with it.
+function birth.here(make, ...)
+  local left = sys.rejoin_pid()
+  if not left then return make(...) end
+  local results = table.pack(pcall(make, ...))
+  sys.leave_pid(left)
+  if left ~= "new" then left:close() end
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
+
 -- The program's part of what sys.clone takes.
 function birth.with_program(spec, program, ...)
   if type(program) == "function" then

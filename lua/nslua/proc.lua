@@ -73,18 +73,6 @@ local function inside(target, opts, child, res)
   return spec
 end
 
--- unshare("pid") sends this process's children elsewhere, and from there only
--- what is below can be joined: one that joins another is born here.
-local function born_here(spec, res)
-  local left = sys.rejoin_pid()
-  if not left then return birth.make(spec, res) end
-  local results = table.pack(pcall(birth.make, spec, res))
-  sys.leave_pid(left)
-  if left ~= "new" then left:close() end
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
-end
-
 -- A box keeps what it started, so that a dropped handle ends nothing.
 local function remember(place, child)
   local spawned = sys.fields(place).spawned
@@ -120,7 +108,7 @@ function Proc:spawn(program, opts, ...)
     is_function = kind == "function", hide = kind == "function",
   }, res)
   birth.with_program(spec, program, ...)
-  return remember(self, (born_here(spec, res)))
+  return remember(self, (birth.here(birth.make, spec, res)))
 end
 
 
@@ -146,7 +134,7 @@ function Proc:run(program, ...)
     foreground = terminal,
   }, res)
   birth.with_program(spec, program, ...)
-  local child <close> = born_here(spec, res)
+  local child <close> = birth.here(birth.make, spec, res)
   return birth.attend(child, res)
 end
 

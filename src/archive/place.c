@@ -116,6 +116,7 @@ int place_enter(Writer *w, Path *p) {
   }
   w->parent_times[0] = st.st_atim;
   w->parent_times[1] = st.st_mtim;
+  w->inherits = (st.st_mode & S_ISGID) != 0;
   return w->parent_fd = fd;
 }
 

@@ -29,6 +29,7 @@ struct Writer {
   char parent[MOST_PATH]; /* whose directory is open in parent_fd */
   int parent_fd;          /* -1 when none is */
   struct timespec parent_times[2];
+  bool inherits; /* what is made there gets its group (set-group-id) */
   bool may_chown;
   Reason *why;
 };

@@ -36,7 +36,7 @@ static void entry_times(struct archive_entry *e, struct timespec times[2]) {
 static bool give_owner(Writer *w, int dir, const char *base,
                        struct archive_entry *e) {
   int64_t uid = archive_entry_uid(e), gid = archive_entry_gid(e);
-  if (!w->may_chown || (uid == 0 && gid == 0))
+  if (!w->may_chown || (uid == 0 && gid == 0 && !w->inherits))
     return true;
   int flags = *base == '\0' ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
   if (uid >= 0 && gid >= 0 && uid < UINT32_MAX && gid < UINT32_MAX &&
@@ -74,7 +74,7 @@ static bool finish_open(Writer *w, int fd, struct archive_entry *e,
   if (!give_owner(w, fd, "", e))
     return false;
   give_attributes(w, fd, e);
-  if (mode != made_with && fchmod(fd, mode) == -1)
+  if ((mode != made_with || w->inherits) && fchmod(fd, mode) == -1)
     return false;
   return futimens(fd, times) == 0;
 }
@@ -219,18 +219,17 @@ static bool add_hardlink(Writer *w, int dir, const char *name) {
     memcpy(parent, target.text, strlen(target.text) + 1);
   }
   int from = place_open(w->root, parent, O_PATH | O_DIRECTORY);
-  if (from == -1)
-    return failed(w, w->path.text);
   const char *base = w->path.base;
-  bool well = linkat(from, target.base, dir, base, 0) == 0;
-  if (!well && errno == EEXIST)
+  bool well = from >= 0 && linkat(from, target.base, dir, base, 0) == 0;
+  if (!well && from >= 0 && errno == EEXIST)
     well = same_file(from, target.base, dir, base) ||
            (place_clear(dir, base) &&
             linkat(from, target.base, dir, base, 0) == 0);
   if (!well)
     reason_set(w->why, "%.120s: a hard link to %.120s: %s", w->path.text,
                name, strerror(errno));
-  close(from);
+  if (from >= 0)
+    close(from);
   return well;
 }
 
@@ -267,10 +266,20 @@ bool writer_entry(Writer *w, struct archive *a, struct archive_entry *e) {
   return dir >= 0 && add(w, dir, a, e);
 }
 
+const char *writer_last(const Writer *w) { return w->path.text; }
+
 bool writer_finish(Writer *w) {
   place_leave(w);
   return syncfs(w->root) == 0 ||
          reason_set(w->why, "cannot write to the disk: %s", strerror(errno));
+}
+
+/* What a folder hands down to all below it (its group, an access list) is no
+   part of the archive. */
+static void disinherit(int root) {
+  fremovexattr(root, "system.posix_acl_default");
+  fchown(root, 0, 0);
+  fchmod(root, 0755);
 }
 
 Writer *writer_new(int root, const Limits *limits, Reason *why) {
@@ -282,6 +291,7 @@ Writer *writer_new(int root, const Limits *limits, Reason *why) {
   w->limits = *limits;
   w->why = why;
   w->may_chown = geteuid() == 0;
+  disinherit(root);
   return w;
 }
 

@@ -13,12 +13,15 @@ struct archive_entry;
 typedef struct Limits {
   uint64_t bytes;   /* of all files, holes included */
   uint64_t entries;
+  uint64_t ratio;   /* of the tar archive to what it is compressed to */
 } Limits;
 
 typedef struct Writer Writer;
 /* Writes below the directory `root`, which it keeps open. */
 Writer *writer_new(int root, const Limits *limits, Reason *why);
 bool writer_entry(Writer *w, struct archive *a, struct archive_entry *e);
+/* The name of the entry that was written last; "" before the first. */
+const char *writer_last(const Writer *w);
 bool writer_finish(Writer *w);
 /* What was left out, by kind. */
 void writer_push_stats(lua_State *L, const Writer *w);

@@ -25,6 +25,9 @@ typedef struct Reason {
 bool reason_set(Reason *r, const char *fmt, ...)
   __attribute__((format(printf, 2, 3))); /* always false */
 
+/* A bomb shows only in bulk: below this any ratio is fine. */
+#define FEED_RATIO_MATTERS ((uint64_t)64 << 20)
+
 /* -- ring.c ---------------------------------------------------------------- */
 
 enum { RING_BLOCK = 256 * 1024, RING_BLOCKS = 8, RING_TEXT = 1200 };

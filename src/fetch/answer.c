@@ -219,8 +219,8 @@ static const char *kind_of(const Transfer *t, CURLcode code) {
   if (t->stopped[0] != '\0')
     return "refused";
   switch (code) {
-  case CURLE_COULDNT_RESOLVE_HOST:
-  case CURLE_COULDNT_RESOLVE_PROXY: return "dns";
+  case CURLE_COULDNT_RESOLVE_HOST: return "dns";
+  case CURLE_COULDNT_RESOLVE_PROXY: return "proxy";
   case CURLE_COULDNT_CONNECT: return "connect";
   case CURLE_OPERATION_TIMEDOUT: return "timeout";
   case CURLE_PARTIAL_FILE:

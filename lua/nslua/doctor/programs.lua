@@ -278,7 +278,7 @@ return {
     id = "full", call = "*", errno = "ENOSPC EDQUOT",
     when = function(_, e) return not e.text:find("CLONE_NEW", 1, true) end,
     why = "The file system there is full, or its quota is used up.",
-    fix = "make room, or use another place (NSLUA_CACHE for roots)",
+    fix = "make room, or use another place (XDG_CACHE_HOME for roots)",
   },
   {
     id = "name-too-long", call = "*", errno = "ENAMETOOLONG",

@@ -11,6 +11,8 @@ local ns = sys.primitives
 
 local cache = {}
 
+local SETTLED = 60 -- seconds after which nobody is at work on a small file
+
 local owned -- the folder, once a child of sudo's has become its owner
 
 
@@ -211,6 +213,20 @@ function cache.remember(source, digest)
   if not file then return end
   local well = file:write(digest, "\n", source)
   if file:close() and well then os.rename(path .. ".new", path) end
+end
+
+
+---Takes away what the index says of roots that are gone.
+function cache.sweep_index()
+  local folder = cache.folder() .. "/index"
+  for _, name in ipairs(ns.try(ns.readdir, folder) or {}) do
+    local path = folder .. "/" .. name
+    local st, file = ns.try(ns.lstat, path), io.open(path)
+    local digest = file and file:read "l"
+    if file then file:close() end
+    local live = digest and digest:find "^%x+$" and cache.find(digest)
+    if st and not live and os.time() - st.mtime > SETTLED then os.remove(path) end
+  end
 end
 
 

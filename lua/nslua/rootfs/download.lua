@@ -26,7 +26,7 @@ local STATUS = {
 
 ---A URL without what must not be shown.
 function download.shown(url)
-  return (url:gsub("^(%a[%w+.-]*://)[^/@]*@", "%1"))
+  return (url:gsub("^(%a[%w+.-]*://)[^/?#]*@", "%1"))
 end
 
 local function host_of(url)
@@ -34,12 +34,14 @@ local function host_of(url)
 end
 
 local function sentence(kind, text, answer, url)
-  local host = host_of(download.shown(url))
+  local host = host_of(download.shown(answer.url ~= "" and answer.url or url))
   if kind == "status" then
     local meaning = STATUS[text]
     return ("the server answers %d%s"):format(text, meaning and ": " .. meaning or "")
   elseif kind == "dns" then
     return ("the host %s cannot be found (no network, no DNS, or a wrong name)"):format(host)
+  elseif kind == "proxy" then
+    return "the proxy that the environment names cannot be found (http_proxy, https_proxy)"
   elseif kind == "connect" then
     return ("no connection to %s: %s"):format(host, text)
   elseif kind == "timeout" then
@@ -163,15 +165,28 @@ local function new_transfer(spec, push, ring)
   return t
 end
 
+-- The certificates that are believed, where the environment says so. curl(1)
+local function trusted()
+  local function set(name)
+    local value = os.getenv(name)
+    return value ~= "" and value or nil
+  end
+  return set "CURL_CA_BUNDLE" or set "SSL_CERT_FILE", set "SSL_CERT_DIR"
+end
+
+local function get(fetch, options, push, start)
+  options.cainfo, options.capath = trusted()
+  return fetch.get(options, push, start)
+end
+
 local function attempt(fetch, spec, t)
   t.from = t.fed
   if t.fed == 0 and (spec.part.check or spec.sha256) then
     t.from = spec.part.fd:seek("end", 0)
   end
   spec.part.fd:seek("end", 0)
-  return fetch.get({ url = spec.url, from = t.from, if_range = spec.part.check,
-    timeout = spec.timeout, max_bytes = spec.max_download, cainfo = os.getenv "CURL_CA_BUNDLE"
-      or os.getenv "SSL_CERT_FILE", capath = os.getenv "SSL_CERT_DIR" }, t.push, t.start)
+  return get(fetch, { url = spec.url, from = t.from, if_range = spec.part.check,
+    timeout = spec.timeout, max_bytes = spec.max_download }, t.push, t.start)
 end
 
 -- Worth another try at once: some of it came, and the server gave something to
@@ -184,13 +199,13 @@ end
 
 ---The digest in URL.sha256, when there is such a file.
 function download.sidecar(fetch, url, timeout)
-  local text = ""
-  local answer = fetch.get({ url = url .. ".sha256", timeout = math.min(timeout or 4, 4),
+  local text, place, query = "", url:match "^([^?#]*)(.*)$"
+  local answer = get(fetch, { url = place .. ".sha256" .. query, timeout = math.min(timeout or 4, 4),
     max_bytes = 65536 }, function(bytes)
     text = text .. bytes
     return true
   end, function() return true end)
-  return answer and download.parse_sidecar(text, url:match "([^/]+)$")
+  return answer and download.parse_sidecar(text, place:match "([^/]+)$")
 end
 
 ---A line of sha256sum: the digest, alone or with this file's name.

@@ -4,8 +4,10 @@
 -- calling user who does it.
 
 local sys = require "nslua.sys"
+local birth = require "nslua.birth"
 local library = require "nslua.library"
 local cache = require "nslua.rootfs.cache"
+local fail = require "nslua.rootfs.fail"
 local ns = sys.primitives
 
 local job = {}
@@ -40,14 +42,33 @@ local function become_owner()
   ns.dumpable(true)
 end
 
----A child of ours that ends with us.
-function job.fork(fn, ...)
+-- The first child after unshare("pid") is PID 1 there, and nobody is born once
+-- it has ended: no work of ours may use it up. Only after the unshare and
+-- before that child has the link nowhere to lead to.
+local function check_first_child()
+  local _, _, errno = ns.try(ns.readlink, "/proc/self/ns/pid_for_children")
+  if errno == fail.ENOENT and ns.access("/proc/self/ns/pid", "") then
+    fail.raise(fail.EBUSY, "after unshare(\"pid\")",
+      "the child that does the work would be PID 1 of the new namespace", nil,
+      "get the root first, then unshare")
+  end
+end
+
+local function fork_here(fn, ...)
+  check_first_child()
   local parent = ns.getpid()
   return ns.fork(function(...)
     ns.pdeathsig "KILL"
-    if ns.getppid() ~= parent then ns._exit(1) end
+    local above = ns.getppid()
+    if above ~= parent and above ~= 0 then ns._exit(1) end -- 0: in another pid namespace
     return fn(...)
   end, ...)
+end
+
+
+---A child of ours that ends with us.
+function job.fork(fn, ...)
+  return birth.here(fork_here, fn, ...)
 end
 
 

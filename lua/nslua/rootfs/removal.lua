@@ -11,8 +11,10 @@ local ns = sys.primitives
 local removal = {}
 
 
--- In the job. Whoever uses a root holds a shared lock on its folder.
-local function take_away(name, path)
+---In a job. Whoever uses a root holds a shared lock on its folder.
+---@param name string
+---@param path string
+function removal.take_away(name, path)
   local used <close> = ns.open(path, "rdonly,directory")
   if not ns.try(used.flock, used, "ex,nb") then
     fail.raise(fail.EBUSY, name, "it is in use", "a handle or another process holds it")
@@ -30,7 +32,7 @@ end
 function removal.remove(name)
   local path = cache.find(name)
   if not path then fail.raise(fail.ENOENT, name, "there is no such root in the cache") end
-  job.run(take_away, name, path)
+  job.run(removal.take_away, name, path)
 end
 
 

@@ -16,6 +16,7 @@ local ns = sys.primitives
 local source = {}
 
 local PART_DAYS = 14 -- a part that nobody came back for is dropped then
+local TRIES = 5
 
 
 -- -- what is there already ---------------------------------------------------
@@ -83,6 +84,7 @@ end
 local function tidy()
   cache.sweep(unpack.remove)
   cache.sweep_parts(PART_DAYS * 86400)
+  cache.sweep_index()
 end
 
 -- A part that turned out wrong is not tried again; once, all is fetched anew.
@@ -120,6 +122,19 @@ local function work(spec)
 end
 
 
+-- Works until there is a handle of the result: between the two, another process
+-- may take the root out of the cache.
+local function make(spec, standing, label)
+  for _ = 1, spec.once and 1 or TRIES do
+    local result = job.run(work, spec)
+    local root = source.cached(result.digest, standing, label)
+    if root then return root end
+  end
+  fail.raise(fail.EBUSY, spec.name, "another process takes it out of the cache at once", nil,
+    "get it again")
+end
+
+
 -- -- sources -----------------------------------------------------------------
 
 local function spec_for(name, opts)
@@ -142,11 +157,11 @@ end
 ---A local archive, or "-" for standard input.
 function source.archive(path, opts)
   local spec = spec_for(path == "-" and "standard input" or path, opts)
-  if path ~= "-" then
-    local st = ns.stat(path)
-    if st.type ~= "file" and st.type ~= "fifo" then
-      fail.raise(fail.EINVAL, path, "it is neither a directory nor a file")
-    end
+  local st = path ~= "-" and ns.stat(path)
+  if st and st.type ~= "file" and st.type ~= "fifo" then
+    fail.raise(fail.EINVAL, path, "it is neither a directory nor a file")
+  end
+  if st and st.type == "file" then -- what comes through a pipe is new each time
     spec.identity = ("file:%s %d:%d %d %d.%d %d.%d"):format(source.absolute(path), st.dev, st.ino,
       st.size, st.mtime, st.mtime_nsec, st.ctime, st.ctime_nsec)
     local there = from_cache(spec.identity, opts)
@@ -154,9 +169,8 @@ function source.archive(path, opts)
     local digest = not opts.sha256 and read_sidecar(path)
     spec.beside = digest and function() return digest end
   end
-  spec.read = unpack.from_file(path)
-  local result = job.run(work, spec)
-  return source.cached(result.digest, "given", "the archive that was given")
+  spec.read, spec.once = unpack.from_file(path), not spec.identity
+  return make(spec, "given", "the archive that was given")
 end
 
 
@@ -177,8 +191,7 @@ function source.url(url, opts)
   local spec = spec_for(shown, opts)
   spec.url, spec.identity, spec.remote = url, url, true
   spec.beside = function() return spec.found_beside end
-  local result = job.run(work, spec)
-  return source.cached(result.digest, "network", "fetched from " .. sys.clean(shown))
+  return make(spec, "network", "fetched from " .. sys.clean(shown))
 end
 
 

@@ -86,7 +86,7 @@ local function write(ring, spec, ask)
   local memory = memory_limit()
   local kind, root = wall.enter(spec.plan, ask, spec.target)
   local stats, reason, cut = archive.unpack(ring, root, spec.max_bytes,
-    spec.max_entries, memory)
+    spec.max_entries, spec.max_ratio, memory)
   if not stats then
     ring:say("empty", (cut and "cut " or "no ") .. reason)
     return
