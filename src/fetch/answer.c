@@ -93,6 +93,16 @@ static size_t on_header(char *line, size_t one, size_t n, void *data) {
 
 /* -- body ----------------------------------------------------------------- */
 
+/* A byte buys a hundredth of a second, and nobody more than the patience: one
+   that stalls after a quick start is given no longer than another. What was
+   late but has come is welcome: we may have been stopped. */
+static void buy_time(Transfer *t, curl_off_t bytes) {
+  double at = now(), most = at + t->patience * 0.8;
+  t->deadline = (t->deadline > at ? t->deadline : at) + (double)bytes / 100;
+  if (t->deadline > most)
+    t->deadline = most;
+}
+
 static void push_answer(lua_State *L, Transfer *t) {
   curl_off_t length = -1;
   char *url = NULL;
@@ -160,12 +170,16 @@ static bool begin(Transfer *t) {
   if (t->status == 206 && (t->asked_from == 0 || t->range_from < 0 ||
                            t->range_from != t->asked_from))
     return stop(t, "the server sends another part than the one asked for") != 0;
-  return call_lua(t, call_start);
+  bool well = call_lua(t, call_start);
+  t->deadline = now() + t->patience * 0.8;
+  return well;
 }
 
 static bool flush(Transfer *t) {
+  double before = now();
   bool well = t->held == 0 || call_lua(t, call_push);
   t->held = 0;
+  t->deadline += now() - before; /* ours to wait for, not the server's */
   return well;
 }
 
@@ -175,6 +189,7 @@ static size_t on_body(char *data, size_t one, size_t n, void *user) {
   if (!t->begun && !begin(t))
     return 0;
   t->received += (curl_off_t)n;
+  buy_time(t, (curl_off_t)n);
   if ((t->status == 206 ? t->asked_from : 0) + t->received > t->most)
     return stop(t, "it is bigger than allowed");
   for (size_t left = n, k; left > 0; left -= k, data += k) {
@@ -191,9 +206,11 @@ static int on_progress(void *user, curl_off_t total, curl_off_t got,
                        curl_off_t up_total, curl_off_t up) {
   Transfer *t = user;
   (void)total, (void)got, (void)up_total, (void)up;
-  if (t->begun || now() - t->started < t->patience)
+  if (t->begun ? now() < t->deadline : now() - t->started < t->patience)
     return 0;
-  stop(t, "the server does not answer in time");
+  if (!t->begun)
+    stop(t, "the server does not answer in time");
+  t->late = true;
   return 1;
 }
 
@@ -218,6 +235,8 @@ void answer_listen(Transfer *t) {
 static const char *kind_of(const Transfer *t, CURLcode code) {
   if (t->stopped[0] != '\0')
     return "refused";
+  if (t->late)
+    return "timeout";
   switch (code) {
   case CURLE_COULDNT_RESOLVE_HOST: return "dns";
   case CURLE_COULDNT_RESOLVE_PROXY: return "proxy";
@@ -237,6 +256,10 @@ static const char *kind_of(const Transfer *t, CURLcode code) {
   case CURLE_FILESIZE_EXCEEDED: return "size";
   case CURLE_UNSUPPORTED_PROTOCOL: return "protocol";
   case CURLE_URL_MALFORMAT: return "url";
+#if LIBCURL_VERSION_NUM >= 0x080600
+  case CURLE_TOO_LARGE:
+#endif
+  case CURLE_OUT_OF_MEMORY: return t->begun ? "other" : "headers";
   default: return "other";
   }
 }

@@ -26,6 +26,7 @@ typedef struct Transfer {
   char stopped[128]; /* why we stopped it ourselves */
   bool raised;       /* a Lua error is on top of the stack */
   bool refused;      /* push or start said no */
+  bool late;         /* the body has stalled */
   /* of the last answer */
   size_t header_bytes;
   Text etag, modified, type;
@@ -35,6 +36,7 @@ typedef struct Transfer {
   curl_off_t asked_from, received, most;
   bool begun;
   double started, patience; /* seconds until the body begins */
+  double deadline;          /* it moves on with every byte */
   /* libcurl gives 16 KiB at a time: Lua gets larger pieces */
   size_t held;
   char piece[PIECE];

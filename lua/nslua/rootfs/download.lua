@@ -33,35 +33,42 @@ local function host_of(url)
   return url:match "^%a[%w+.-]*://([^/?#]*)" or url
 end
 
-local function sentence(kind, text, answer, url)
-  local host = host_of(download.shown(answer.url ~= "" and answer.url or url))
-  if kind == "status" then
+local SENTENCES = {
+  proxy = "the proxy that the environment names cannot be found (http_proxy, https_proxy)",
+  redirects = "the server sends us round in circles (more than 10 redirects)",
+  size = "it is bigger than allowed", url = "the URL is malformed",
+  headers = "the server's headers have no end",
+}
+
+local sentence_of = {
+  status = function(_, text)
     local meaning = STATUS[text]
     return ("the server answers %d%s"):format(text, meaning and ": " .. meaning or "")
-  elseif kind == "dns" then
+  end,
+  dns = function(host)
     return ("the host %s cannot be found (no network, no DNS, or a wrong name)"):format(host)
-  elseif kind == "proxy" then
-    return "the proxy that the environment names cannot be found (http_proxy, https_proxy)"
-  elseif kind == "connect" then
-    return ("no connection to %s: %s"):format(host, text)
-  elseif kind == "timeout" then
-    return answer.received > 0
-      and ("the server stalled after %d bytes"):format(answer.received)
+  end,
+  connect = function(host, text) return ("no connection to %s: %s"):format(host, text) end,
+  timeout = function(host, _, received)
+    return received > 0 and ("the server stalled after %d bytes"):format(received)
       or ("%s does not answer in time"):format(host)
-  elseif kind == "tls" then
+  end,
+  tls = function(_, text)
     return ("the server's identity cannot be verified (TLS): %s"):format(text)
-  elseif kind == "cut" then
-    return ("the connection was cut off after %d bytes"):format(answer.received)
-  elseif kind == "redirects" then
-    return "the server sends us round in circles (more than 10 redirects)"
-  elseif kind == "size" then
-    return "it is bigger than allowed"
-  elseif kind == "protocol" then
-    return "a redirect leads away from http and https, which is refused"
-  elseif kind == "url" then
-    return "the URL is malformed"
-  end
-  return text
+  end,
+  cut = function(_, text, received)
+    return ("the connection was cut off after %d bytes (%s)"):format(received, text)
+  end,
+  protocol = function(_, text) -- libcurl has one code for both
+    return text:find "^Protocol" and "a redirect leads away from http and https, which is refused"
+      or ("the server does not speak HTTP as it should: %s"):format(text)
+  end,
+}
+
+local function sentence(kind, text, answer, url)
+  local host = host_of(download.shown(answer.url ~= "" and answer.url or url))
+  local say = sentence_of[kind]
+  return say and say(host, text, answer.received) or SENTENCES[kind] or text
 end
 
 
@@ -80,6 +87,13 @@ function download.forget(part)
   os.remove(part.path)
 end
 
+local function read_check(path, url)
+  local file <close> = io.open(path .. ".from")
+  if not file then return nil end
+  local said, check = file:read("l", "l")
+  return said == url and check ~= "" and check or nil
+end
+
 ---Opens the part file of a URL and locks it; waits for another who fetches it.
 ---@return table part
 function download.part(path, url, on_wait)
@@ -93,14 +107,12 @@ function download.part(path, url, on_wait)
     fd:close()
     return download.part(path, url, on_wait)
   end
-  local part = { fd = fd, path = path }
-  local file = io.open(path .. ".from")
-  if file then
-    local said, check = file:read("l", "l")
-    file:close()
-    if said == url and check ~= "" then part.check = check end
-  end
-  return part
+  return { fd = fd, path = path, check = read_check(path, url) }
+end
+
+---Can the next call go on with it? What it is to be known by may be new.
+function download.is_of_use(part, spec)
+  return part.fd:seek "end" > 0 and (spec.sha256 or read_check(part.path, spec.url)) ~= nil
 end
 
 local function note_origin(part, url, answer)

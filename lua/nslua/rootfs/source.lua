@@ -107,7 +107,7 @@ local function fetch(spec)
     return result
   end
   local kind = type(result) == "table" and result.kind
-  if kind ~= "net" or spec.part.fd:seek "end" == 0 then download.forget(spec.part) end
+  if kind ~= "net" or not download.is_of_use(spec.part, spec) then download.forget(spec.part) end
   if had_part and (kind == "data" or kind == "digest") then return fetch(spec) end
   error(result, 0)
 end
