@@ -4,6 +4,7 @@
 local helpers = require "spec.helpers"
 local ns = require "nslua"
 local servers = require "spec.servers"
+local terminal = require "spec.terminal"
 local tar = require "spec.tar"
 
 local base = ns.mkdtemp((ns.access("/dev/shm", "w") and "/dev/shm" or "/tmp") .. "/nslua-fetch-XXXXXX")
@@ -73,10 +74,11 @@ describe("a server that misbehaves", function()
     ["cut-always"] = "cut off after", ["cut-then-whole"] = "cannot continue",
     ["cut-then-lie"] = "another part", ["cut-no-length"] = "gzip data is cut off",
     ["silent"] = "does not answer in time", ["stall"] = "stalled after", ["drip"] = "stalled after",
+    ["stall-end"] = "stalled after",
     ["slow-headers"] = "does not answer in time",
     ["html-404"] = "404: there is no such file", ["html-200"] = "a web page, not an archive",
     ["longer"] = "gzip data is cut off", ["empty"] = "it is empty", ["nothing"] = "cut off after 0",
-    ["garbage"] = "", ["escape"] = "500", ["status/403"] = "403: it does not let",
+    ["garbage"] = "does not speak HTTP", ["escape"] = "500", ["status/403"] = "403: it does not let",
     ["status/503"] = "503: it is busy", ["status/204"] = "204", ["status/206"] = "another part",
     ["status/304"] = "304",
     ["huge"] = "bigger than allowed", ["endless"] = "bigger than allowed",
@@ -124,6 +126,21 @@ describe("a server that misbehaves", function()
     assert.matches("not checked", all)
   end)
 
+  it_here("is left after the same time when it stalls after a quick start", function()
+    local _, seconds = get(server.url .. "/stall-end", { timeout = 5 })
+    assert.is_true(seconds <= 6)
+  end)
+
+  it_here("is asked for the digest of a file, not of the query behind it", function()
+    assert.matches("beside it says", (get(server.url .. "/wrong/file.tar.gz?a=/b.c#d")))
+  end)
+
+  it_here("leaves no part behind that no call can continue", function()
+    local said, _, cache = get(server.url .. "/endless", { max = 1 << 20 })
+    assert.matches("bigger than allowed", said)
+    assert.same({}, parts_of(cache))
+  end)
+
   it_here("that has gone away leaves the cached root in use", function()
     local _, _, cache = get(server.url .. "/good.tar.gz")
     assert.equal("got cache", (get(server.url .. "/good.tar.gz", { cache = cache })))
@@ -143,6 +160,12 @@ describe("no server", function()
     local said = get "http://user:hunter2@127.0.0.1:1/\27[2J\7x"
     assert.is_nil(said:find "%c")
     assert.is_nil(said:find "hunter2")
+    assert.is_nil((get "http://user:hun@ter2@127.0.0.1:1/x"):find "ter2")
+  end)
+
+  it("may be the proxy that is not there", function()
+    assert.matches("the proxy that the environment names", (get("http://127.0.0.1:1/x",
+      { env = { http_proxy = "http://no.such.proxy.invalid:1" } })))
   end)
 
   it("is asked for a file URL", function()
@@ -170,6 +193,29 @@ describe("nginx", function()
   it_here("gives a root over TLS when its CA is known", function()
     local said = get(server.secure .. "/root.tar.gz", { env = { SSL_CERT_FILE = server.ca } })
     assert.equal("got network", said)
+  end)
+
+  it_here("may have its CA in one variable while another is empty", function()
+    local said = get(server.secure .. "/root.tar.gz", { env = { SSL_CERT_FILE = server.ca,
+      CURL_CA_BUNDLE = "", SSL_CERT_DIR = "" } })
+    assert.equal("got network", said)
+  end)
+
+  it_here("is asked for the digest beside a file over TLS too", function()
+    ns.symlink("root.tar.gz", base .. "/www/other.tar.gz")
+    write(base .. "/www/other.tar.gz.sha256", ("1"):rep(64) .. "  other.tar.gz\n")
+    assert.matches("beside it says", (get(server.secure .. "/other.tar.gz", { env = { SSL_CERT_FILE = server.ca } })))
+  end)
+
+  it_here("is watched on a bar with size, rate and time, however long a name is", function()
+    local name = ("name"):rep(30)
+    ns.symlink("root.tar.gz", base .. "/www/" .. name)
+    local screen <close> = terminal.start({ helpers.program, "-e",
+      ("require'nslua'.rootfs.get(%q)"):format(server.url .. "/slow/" .. name) },
+      { XDG_CACHE_HOME = base .. "/watched", http_proxy = "", LANG = "C.UTF-8" })
+    screen:expect "namename.*…  [█░]+  %d+%.%d kB/30%d%.%d kB  %d+%.%d kB/s  %d s left"
+    screen:expect "nslua: http.* 3 files unpacked"
+    assert.equal("true exit 0", screen:outcome())
   end)
 
   it_here("is not believed without", function()

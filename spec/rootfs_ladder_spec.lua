@@ -60,7 +60,7 @@ describe("the ladder", function()
     fd:write(tar.archive { tar.file "x" })
     local out = run(("print(select(2, pcall(ns.rootfs.get, %q)).fix)"):format(file),
       { cache = "/proc/nowhere" })
-    assert.matches("set XDG_CACHE_HOME to a folder that you may write to", out)
+    assert.matches("set XDG_CACHE_HOME to a folder of your own that you may write to", out)
   end)
 
   helpers.need_it(servers.have "python3", "goes on without a network that gives the wrong thing", function()

@@ -45,7 +45,7 @@ class Handler(socketserver.StreamRequestHandler):
             headers[key.lower()] = value.strip()
         start = headers.get("range", "")[len("bytes="):].rstrip("-")
         name = path.strip("/").replace("-", "_").partition(".")[0].partition("/")[0]
-        if path.endswith(".sha256") and name not in ("right", "wrong"):
+        if path.partition("?")[0].endswith(".sha256") and name not in ("right", "wrong"):
             self.send("404 Not Found")
         else:
             getattr(self, "do_" + name)(int(start) if start else None, headers, path)
@@ -93,6 +93,10 @@ class Handler(socketserver.StreamRequestHandler):
 
     def do_stall(self, start, headers, path):
         self.send("200 OK", DATA[:HALF], length=len(DATA))
+        time.sleep(60)
+
+    def do_stall_end(self, start, headers, path):
+        self.send("200 OK", DATA[:-1], length=len(DATA))
         time.sleep(60)
 
     def do_drip(self, start, headers, path):
@@ -175,7 +179,7 @@ class Handler(socketserver.StreamRequestHandler):
         self.send("200 OK", DATA)
 
     def sidecar(self, path, digest):
-        if path.endswith(".sha256"):
+        if path.partition("?")[0].endswith(".sha256"):
             self.send("200 OK", digest.encode() + b"  file.tar.gz\n")
         else:
             self.send("200 OK", DATA)

@@ -13,6 +13,8 @@ local cache = {}
 
 local SETTLED = 60 -- seconds after which nobody is at work on a small file
 
+local ELSEWHERE = "set XDG_CACHE_HOME to a folder of your own that you may write to"
+
 local owned -- the folder, once a child of sudo's has become its owner
 
 
@@ -61,8 +63,20 @@ local function make_folder(path, mode)
   if parent then make_folder(parent, mode) end
   local ok, message, errno = ns.try(ns.mkdir, path, mode)
   if not ok and errno ~= 17 then
-    fail.raise(errno, "cache", "cannot make " .. path .. ": " .. message, nil,
-      "set XDG_CACHE_HOME to a folder that you may write to")
+    fail.raise(errno, "cache", "cannot make " .. path .. ": " .. message, nil, ELSEWHERE)
+  end
+end
+
+
+-- Nobody else may be able to change it, nor where a link in its place leads.
+local function check_owner(folder)
+  local us = ns.geteuid()
+  for _, look in ipairs { ns.lstat, ns.stat } do
+    local st = look(folder)
+    if st.uid ~= us then
+      fail.raise(fail.EACCES, "cache", folder .. " belongs to somebody else",
+        ("its owner is uid %d, we are %d"):format(st.uid, us), ELSEWHERE)
+    end
   end
 end
 
@@ -72,16 +86,12 @@ end
 ---@return string
 function cache.prepare()
   local folder = cache.folder()
-  for _, name in ipairs { "", "/tmp", "/roots", "/index", "/parts" } do
+  make_folder(folder, 448)
+  check_owner(folder)
+  if ns.stat(folder).mode & 63 ~= 0 then ns.chmod(folder, 448) end
+  for _, name in ipairs { "/tmp", "/roots", "/index", "/parts" } do
     make_folder(folder .. name, 448)
   end
-  local st = ns.stat(folder)
-  if st.uid ~= ns.geteuid() then
-    fail.raise(fail.EACCES, "cache", folder .. " belongs to somebody else",
-      ("its owner is uid %d, we are %d"):format(st.uid, ns.geteuid()),
-      "set XDG_CACHE_HOME to a folder of your own")
-  end
-  if st.mode & 63 ~= 0 then ns.chmod(folder, 448) end
   return folder
 end
 
@@ -139,7 +149,11 @@ end
 function cache.temporary()
   local folder = cache.folder()
   for _ = 1, 100 do
-    local path = ns.mkdtemp(("%s/tmp/%d-XXXXXX"):format(folder, ns.getpid()))
+    local path, message, errno = ns.try(ns.mkdtemp,
+      ("%s/tmp/%d-XXXXXX"):format(folder, ns.getpid()))
+    if not path then
+      fail.raise(errno, "cache", "cannot write to it: " .. message, nil, ELSEWHERE)
+    end
     local fd = lock(path) -- somebody who sweeps may have been quicker
     if fd then return path, fd end
   end

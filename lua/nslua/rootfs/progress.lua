@@ -33,9 +33,10 @@ local function bar(share)
   return ("#"):rep(full) .. ("."):rep(BAR - full)
 end
 
-local function line(name, fetched, total, entries, seconds)
+-- The figures are what it is looked at for: of a long name there is less.
+local function line(name, columns, fetched, total, entries, seconds)
   local rate = fetched / math.max(seconds, 0.01)
-  local parts = { text.clean(name) }
+  local parts = {}
   if total > 0 then
     parts[#parts + 1] = bar(math.min(fetched / total, 1))
     parts[#parts + 1] = ("%s/%s"):format(progress.size(fetched), progress.size(total))
@@ -44,11 +45,13 @@ local function line(name, fetched, total, entries, seconds)
   end
   parts[#parts + 1] = progress.size(rate) .. "/s"
   if total > fetched and fetched > 0 then
-    parts[#parts + 1] = ("%d s"):format(math.ceil((total - fetched) / rate))
+    parts[#parts + 1] = ("%d s left"):format(math.ceil((total - fetched) / rate))
   else
     parts[#parts + 1] = ("%d files"):format(entries)
   end
-  return table.concat(parts, "  ")
+  local figures = table.concat(parts, "  ")
+  local room = math.max(8, columns - text.width(figures) - 2)
+  return text.cut(text.cut(text.clean(name), room) .. "  " .. figures, columns)
 end
 
 
@@ -60,7 +63,7 @@ end
 ---@return fun(words: string?) finish
 function progress.new(name, opts)
   if opts.quiet then return nil, function() end end
-  local terminal, began, drawn = ns.isatty(2), now(), false
+  local terminal, began, drawn = ns.isatty(2), now(), 0 -- columns
   local short = name:match "([^/]+)/*$" or name
   if opts.remote and not terminal then
     io.stderr:write("nslua: fetching ", text.clean(name), "\n")
@@ -68,14 +71,15 @@ function progress.new(name, opts)
   local function watch(fetched, total, _, entries)
     local seconds = now() - began
     if not terminal or seconds < PATIENCE then return end
-    local columns = text.columns(2) or 80
-    io.stderr:write("\r", text.cut(line(short, fetched, total, entries, seconds), columns - 1),
-      "\27[K")
-    drawn = true
+    local columns = (text.columns(2) or 80) - 1
+    local words = line(short, columns, fetched, total, entries, seconds)
+    -- spaces: any terminal knows them
+    io.stderr:write("\r", text.pad(words, math.min(drawn, columns)))
+    drawn = text.width(words)
   end
   local function finish(words)
-    if drawn then io.stderr:write "\r\27[K" end
-    if words and (opts.remote or drawn) then io.stderr:write("nslua: ", words, "\n") end
+    if drawn > 0 then io.stderr:write("\r", (" "):rep(drawn), "\r") end
+    if words and (opts.remote or drawn > 0) then io.stderr:write("nslua: ", words, "\n") end
   end
   return watch, finish
 end

@@ -23,7 +23,11 @@ local TRIES = 5
 
 local function note_of(facts)
   local notes = {}
-  if facts.ids == "one" then notes[#notes + 1] = "owners ignored: one id is mapped" end
+  if facts.ids == "one" then
+    notes[#notes + 1] = "owners ignored: one id is mapped"
+  elseif tonumber(facts.owners or 0) > 0 then
+    notes[#notes + 1] = "owners ignored where they have no id here: " .. facts.owners
+  end
   if tonumber(facts.devices or 0) > 0 then notes[#notes + 1] = facts.devices .. " devices left out" end
   if facts.checked == "beside" then
     notes[#notes + 1] = "checked only against the .sha256 beside it"

@@ -112,11 +112,9 @@ function wall.enter(plan, ask, target)
   end
   ns.setresgid(0, 0, 0)
   ns.setresuid(0, 0, 0)
-  -- In an initramfs the kernel refuses to pivot, and root of a container may not
-  -- have mounts of its own: chroot is what remains.
-  local apart = ns.try(ns.unshare, "mnt")
-  if not apart and kind ~= "root" then ns.unshare "mnt" end
-  if apart and target and pcall(pivot, target) then target = "/" end
+  -- In an initramfs the kernel refuses to pivot, and in some containers there is
+  -- no mount namespace to be had: then archive.so's chroot is what remains.
+  if ns.try(ns.unshare, "mnt") and target and pcall(pivot, target) then target = "/" end
   return kind, target
 end
 
