@@ -174,6 +174,14 @@ describe("the owners of a root", function()
     assert.equal("640 0:42", owner(tree .. "/shadow"))
   end)
 
+  it("and modes are not the umask's", function()
+    local cache = new_cache()
+    local out = run(("ns.umask(%d) %s print(ns.stat(ns.rootfs.get{rung = 'self'}:path()).mode)"):format(
+      511, GET:format(archive)), cache, { nobody = ns.geteuid() == 0 })
+    assert.matches("/root\n493\n$", out)
+    assert.equal("755", owner(cache .. "/nslua/roots/" .. ns.readdir(cache .. "/nslua/roots")[1] .. "/root"):match "%d+")
+  end)
+
   subids.it("are those of a user's ranges; the rest are ignored, and that is said", function()
     local cache = new_cache()
     local ranges = { subuid = "nobody:200000:65536\n", subgid = "nobody:200000:65536\n" }

@@ -281,12 +281,13 @@ function download.reader(spec)
     return function(feed)
       local ok, reason, gone = feed:drain(pieces)
       if reason then return nil, reason, gone, "data" end
-      child:wait()
+      local _, how, code = child:wait()
       local said = pieces:said "fill"
       spec.found_beside = said:match "^ok (%x+)$"
       if ok and said:find "^ok" then return true end
       local kind, words = said:match "^no (%a+) (.*)$"
-      return nil, words or "the process that downloads ended early", false, kind or "net"
+      return nil, words or ("the process that downloads ended early (%s %s)"):format(how, code),
+        false, kind or "net"
     end
   end
 end

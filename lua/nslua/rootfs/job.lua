@@ -75,6 +75,7 @@ end
 -- The trace and the handlers of who asked are not for the child.
 local function work(fn, out, ...)
   local ok, result = pcall(function(...)
+    ns.umask(18) -- 022: the caller's is for his own files
     become_owner()
     return fn(...)
   end, ...)

@@ -35,7 +35,6 @@ end
 ---Folders and accounts that every small root has.
 ---@param dir string
 function tree.furnish(dir)
-  ns.umask(18)
   for _, name in ipairs(FOLDERS) do ns.mkdir(dir .. "/" .. name, 493) end
   ns.chmod(dir .. "/tmp", 1023)
   for path, text in pairs(FILES) do tree.write(dir .. "/" .. path, text) end
