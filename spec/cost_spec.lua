@@ -70,3 +70,21 @@ describe("the cost of a list", function()
     end)
   end)
 end)
+
+describe("the cost of a lab", function()
+  if not has_strace() then return pending "strace is not installed or may not trace" end
+
+  helpers.ns_it(ns.geteuid() == 0 and "net" or "user net", "is two calls for an echo, and 45 for a host and its cable", function()
+    local count = calls [[
+      local ns = require "nslua"
+      local t = { bridge = {} }
+      for i = 1, 30 do
+        t["h" .. i] = { "10.0.0." .. i .. "/24" }
+        t.bridge[i] = "h" .. i
+      end
+      local lab <close> = ns.lab(t)
+      assert(lab:pingall({ timeout = 10 }).sent == 870)]]
+    assert.is_true(count.setsockopt <= 30 * 6, count.setsockopt .. " setsockopt")
+    assert.is_true(count.all <= 870 * 2.5 + 30 * 45 + 200, count.all .. " calls")
+  end)
+end)

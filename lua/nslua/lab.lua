@@ -22,9 +22,12 @@ local metatable = { __name = "nslua.Lab" }
 -- One end of a wire, as the first message makes it.
 local function wire_end(link) return { name = link.name, index = link.index, mac = link.mac } end
 
--- Both ends in one request, from where one of them is to be.
+-- Both ends in one request, from where one of them is to be. A veth uses one
+-- queue; unasked the kernel makes one for each processor and takes the others
+-- away again, which waits for all processors, twice.
 local function add_veth(ask, near, far, net)
   far.net_fd = sys.fd_number(net)
+  near.queues, far.queues = 1, 1
   ask("add_link", "veth", near, far)
 end
 

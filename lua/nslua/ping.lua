@@ -60,15 +60,18 @@ local function socket(v6, net)
   return ns.socket(family, "dgram", protocol, net)
 end
 
----Sends echoes for a list of { fd=, address=, scope= }, all at once.
----@return table[] results  in the same order
+---Sends echoes for a list of { fd=, scope=, address... }, all at once.
+---@return table[] results  in the order of the jobs and their addresses
 local function run(jobs, opts)
+  local addresses = {}
+  for _, job in ipairs(jobs) do table.move(job, 1, #job, #addresses + 1, addresses) end
+  if #addresses == 0 then return {} end
   local lib = rtnl.library()
   local echoes <close> = lib.echoes(jobs, opts.count or 1,
     math.floor((opts.interval or 1) * 1000), math.ceil((opts.timeout or 1) * 1000))
   while not echoes:step() do end
   local results = echoes:results()
-  for i, job in ipairs(jobs) do finish(results[i], job.address) end
+  for i, address in ipairs(addresses) do finish(results[i], address) end
   return results
 end
 
@@ -116,7 +119,7 @@ function ping.ping(address, opts)
   local net, ours = rtnl.net(opts.ns)
   local _ <close> = ours and net or nil
   local fd <close> = socket(address:find(":", 1, true) ~= nil, net)
-  return run({ { fd = sys.fd_number(fd), address = address, scope = scope } }, opts)[1]
+  return run({ { address, fd = sys.fd_number(fd), scope = scope } }, opts)[1]
 end
 
 

@@ -144,7 +144,7 @@ static int link_stats(lua_State *L) {
 }
 
 /* What any link may be given: name, mtu, mac, master, up, net (a descriptor),
-   net_pid, index, txqlen. */
+   index, txqlen, queues. */
 static void apply(lua_State *L, int arg, struct rtnl_link *link) {
   lua_Integer n;
   const char *name = net_string(L, arg, "name");
@@ -157,6 +157,10 @@ static void apply(lua_State *L, int arg, struct rtnl_link *link) {
     rtnl_link_set_mtu(link, (unsigned)n);
   if (net_integer(L, arg, "txqlen", &n))
     rtnl_link_set_txqlen(link, (unsigned)n);
+  if (net_integer(L, arg, "queues", &n)) {
+    rtnl_link_set_num_tx_queues(link, (uint32_t)n);
+    rtnl_link_set_num_rx_queues(link, (uint32_t)n);
+  }
   if (net_integer(L, arg, "master_index", &n))
     rtnl_link_set_master(link, (int)n);
   if (net_integer(L, arg, "net_fd", &n))

@@ -245,36 +245,60 @@ static void prepare_socket(Run *run, int fd, bool v6) {
     struct icmp_filter filter = {.data = ~(1U << ICMP_ECHOREPLY)};
     setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter, sizeof filter);
   }
-  epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &event); /* twice is an EEXIST */
+  epoll_ctl(run->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-/* [job] {fd, address, scope} */
-static void read_target(lua_State *L, Run *run, Target *t) {
-  lua_Integer fd = -1, scope = 0;
-  int job = lua_gettop(L);
-  luaL_checktype(L, job, LUA_TTABLE);
-  const char *address = net_string(L, job, "address");
-  net_integer(L, job, "scope", &scope);
-  if (address == NULL || !net_integer(L, job, "fd", &fd)) {
-    luaL_error(L, "an echo wants a socket and an address");
-    return;
-  }
+/* [address] */
+static void read_target(lua_State *L, Target *t, int fd, uint32_t scope) {
+  const char *address = luaL_checkstring(L, -1);
   struct sockaddr_in *v4 = (void *)&t->to;
   struct sockaddr_in6 *v6 = (void *)&t->to;
-  t->fd = (int)fd;
+  t->fd = fd;
   t->v6 = strchr(address, ':') != NULL;
   t->to.ss_family = t->v6 ? AF_INET6 : AF_INET;
-  v6->sin6_scope_id = t->v6 ? (uint32_t)scope : 0;
+  v6->sin6_scope_id = t->v6 ? scope : 0;
   if (inet_pton(t->to.ss_family, address,
                 t->v6 ? (void *)&v6->sin6_addr : (void *)&v4->sin_addr) != 1)
     luaL_error(L, "\"%s\" is no address", address);
-  prepare_socket(run, t->fd, t->v6);
 }
 
-/* net.echoes(jobs, rounds, interval, timeout (milliseconds)) -> run */
+/* [job] {fd=, scope=, address...}: a socket, and the addresses of one family
+   that it sends to; the targets from `next` on. */
+static unsigned read_job(lua_State *L, Run *run, unsigned next) {
+  lua_Integer fd = -1, scope = 0;
+  int job = lua_gettop(L);
+  luaL_checktype(L, job, LUA_TTABLE);
+  net_integer(L, job, "scope", &scope);
+  if (!net_integer(L, job, "fd", &fd))
+    luaL_error(L, "an echo wants a socket");
+  unsigned count = (unsigned)lua_rawlen(L, job);
+  for (unsigned i = 0; i < count && next < run->targets; i++) {
+    lua_rawgeti(L, job, (lua_Integer)i + 1);
+    read_target(L, &run->list[next], (int)fd, (uint32_t)scope);
+    lua_pop(L, 1);
+    if (i == 0)
+      prepare_socket(run, (int)fd, run->list[next].v6);
+    next++;
+  }
+  return next;
+}
+
+/* How many addresses the jobs have. */
+static size_t count_targets(lua_State *L, int jobs) {
+  size_t count = 0;
+  for (lua_Integer i = 1; lua_rawgeti(L, jobs, i) != LUA_TNIL; i++) {
+    count += lua_rawlen(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return count;
+}
+
+/* net.echoes(jobs, rounds, interval, timeout (milliseconds)) -> run
+   Its results are in the order of the jobs and their addresses. */
 static int net_echoes(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  size_t targets = lua_rawlen(L, 1);
+  size_t targets = count_targets(L, 1);
   lua_Integer rounds = luaL_checkinteger(L, 2);
   luaL_argcheck(L, targets > 0 && targets <= 1000000, 1, "too many");
   luaL_argcheck(L, rounds > 0 && rounds <= 65535, 2, "out of range");
@@ -296,9 +320,10 @@ static int net_echoes(lua_State *L) {
   run->epoll = epoll_create1(EPOLL_CLOEXEC);
   if (run->epoll == -1)
     return luaL_error(L, "epoll_create1: %s", strerror(errno));
-  for (size_t i = 0; i < targets; i++) {
-    lua_rawgeti(L, 1, (lua_Integer)i + 1);
-    read_target(L, run, &run->list[i]);
+  unsigned next = 0;
+  for (lua_Integer i = 1; next < run->targets; i++) {
+    lua_rawgeti(L, 1, i);
+    next = read_job(L, run, next);
     lua_pop(L, 1);
   }
   run->start = run->last = now();

@@ -66,17 +66,24 @@ local function open_sockets(hosts, v6)
   return sys.sockets(nets, family, "raw", protocol)
 end
 
+-- For each host and each family that is wanted a job, with all other hosts.
 local function make_jobs(hosts, family, sockets)
-  local jobs = {}
-  for _, to in ipairs(hosts) do
-    local address = address_of(to, family)
-    local v6 = address and address:find(":", 1, true) ~= nil
-    if address and not sockets[v6] then sockets[v6] = open_sockets(hosts, v6) end
-    for i, from in ipairs(address and hosts or {}) do
-      if from ~= to then
-        jobs[#jobs + 1] = { fd = sys.fd_number(sockets[v6][i]), address = address,
-          from = from.name, to = to.name }
+  local jobs, wanted = {}, { [false] = {}, [true] = {} }
+  for _, made in ipairs(hosts) do
+    local address = address_of(made, family)
+    if address then table.insert(wanted[address:find(":", 1, true) ~= nil], { made, address }) end
+  end
+  for v6, targets in pairs(wanted) do
+    if #targets > 0 then sockets[v6] = open_sockets(hosts, v6) end
+    for i, from in ipairs(#targets > 0 and hosts or {}) do
+      local job = { fd = sys.fd_number(sockets[v6][i]), from = from.name, to = {} }
+      for _, target in ipairs(targets) do
+        if target[1] ~= from then
+          table.insert(job, target[2])
+          table.insert(job.to, target[1].name)
+        end
       end
+      jobs[#jobs + 1] = job
     end
   end
   return jobs
@@ -85,12 +92,15 @@ end
 local function collect(hosts, jobs, results)
   local names = {}
   for i, made in ipairs(hosts) do names[i] = made.name end
-  local matrix = { sent = 0, received = 0 }
+  local matrix = { sent = #results, received = 0 }
   for _, name in ipairs(names) do matrix[name] = {} end
-  for i, job in ipairs(jobs) do
-    matrix[job.from][job.to] = results[i]
-    matrix.sent = matrix.sent + 1
-    if results[i].ok then matrix.received = matrix.received + 1 end
+  local at = 0
+  for _, job in ipairs(jobs) do
+    for _, to in ipairs(job.to) do
+      at = at + 1
+      matrix[job.from][to] = results[at]
+      if results[at].ok then matrix.received = matrix.received + 1 end
+    end
   end
   matrix.names, matrix.ok = names, matrix.received == matrix.sent
   matrix.lost = matrix.sent > 0 and 1 - matrix.received / matrix.sent or 0
@@ -111,7 +121,6 @@ function pings.all(hosts, opts)
     end
   end })
   local jobs = make_jobs(hosts, family, sockets)
-  if #jobs == 0 then return collect(hosts, jobs, {}) end
   return collect(hosts, jobs, ping.run(jobs, { timeout = opts.timeout }))
 end
 
