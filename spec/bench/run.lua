@@ -8,6 +8,7 @@
 --   worlds={ {processes, namespaces}... }: made before and ended after (many.c);
 --     argv may be a function of their first pids
 --   prefix: a command line that ends in running what follows (or a function)
+--   between: a command line that runs before each run, untimed
 --
 -- The first row is the reference. Ratios are medians of the ratios of each
 -- round: what the machine does meanwhile falls on both sides.
@@ -50,7 +51,7 @@ local function command_line(case)
   local prefix = case.prefix or ""
   if type(prefix) == "function" then prefix = prefix(case.pids) end
   local words = { prefix .. build .. "/times", case.rounds or 21, case.warmup or 3,
-    case.in_order and "given" or "any" }
+    case.in_order and "given" or "any", quote(case.between or "") }
   for i, row in ipairs(case) do
     if i > 1 then words[#words + 1] = "--" end
     if row.asked then words[#words + 1] = "@" end
@@ -158,7 +159,8 @@ local context = {
 -- Leaves out rows whose program is not here, saying so.
 local function present(case)
   local kept = { title = case.title, rounds = case.rounds, warmup = case.warmup,
-    worlds = case.worlds, prefix = case.prefix, in_order = case.in_order }
+    worlds = case.worlds, prefix = case.prefix, between = case.between,
+    in_order = case.in_order }
   for _, row in ipairs(case) do
     if type(row[2]) == "function" or context.has(row[2][1]) then
       kept[#kept + 1] = row

@@ -6,8 +6,9 @@
  * namespaces apart after their command has ended, and nobody is to follow the
  * same predecessor each time.
  *
- *     times ROUNDS WARMUP any|given COMMAND... [-- COMMAND...]...
+ *     times ROUNDS WARMUP any|given BETWEEN COMMAND... [-- COMMAND...]...
  *
+ * BETWEEN is for the shell and runs before each run, untimed; "" is none.
  * A command is started anew in each round and timed from vfork to its end. One
  * that begins with "@" is started once and asked: it gets a line on its
  * standard input for each round, and the time is until its answering line.
@@ -130,12 +131,12 @@ static void shuffle(int *order, int n) {
 int main(int argc, char **argv) {
   int order[MOST];
   static Command commands[MOST];
-  if (argc < 5)
+  if (argc < 6)
     fail("usage",
-         "times ROUNDS WARMUP any|given [@] COMMAND... [-- COMMAND...]...");
+         "times ROUNDS WARMUP any|given BETWEEN [@] COMMAND... [-- ...]...");
   long rounds = strtol(argv[1], NULL, 10), warmup = strtol(argv[2], NULL, 10);
   int given = strcmp(argv[3], "given") == 0;
-  int n = parse(commands, argv + 4);
+  int n = parse(commands, argv + 5);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int i = 0; i < n; i++)
     if (commands[i].asked)
@@ -146,6 +147,8 @@ int main(int argc, char **argv) {
     if (!given)
       shuffle(order, n);
     for (int i = 0; i < n; i++) {
+      if (argv[4][0] != '\0' && system(argv[4]) != 0)
+        fail(argv[4], "it did not end well");
       long long took = run(&commands[order[i]], null);
       if (round >= 0)
         printf("%d %lld\n", order[i] + 1, took);
