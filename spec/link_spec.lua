@@ -63,6 +63,13 @@ describe("links", function()
     wrong("not a boolean", ns.link.list, { ns = true })
     wrong("a link's name is a string", ns.link.get, {})
     wrong("is no address", ns.address.add, "10.0.0.256x", "lo")
+    wrong("mac is six bytes", ns.link.add, { kind = "veth", mac = "02:00" })
+    wrong("up is true or false", ns.link.add, { kind = "veth", up = "no" })
+    wrong("family is \"inet\"", ns.address.list, { family = "v4" })
+    for _, bad in ipairs { "10.0.0.999/24", "10.1/16", "010.0.0.1/8", "10.0.0.1/33", "10.0.0.1/", "1::2::3/64",
+      "fd00::1/129", "1.2.3.4.5" } do
+      wrong("is no address", ns.address.add, bad, "lo")
+    end
     for _, bad in ipairs { -1, 0, "", "a\0b" } do
       assert.is_false(pcall(ns.link.list, { ns = bad }))
     end
@@ -120,6 +127,20 @@ describe("links", function()
     assert.is_truthy(tostring(ns.link.get("near", { ns = box })):find "^near@if%d+ ")
   end)
 
+  it_in_box("stay where they are when they cannot have their name there, and lo stays", function(box)
+    local user <close> = box:ns "user"
+    local other <close> = ns.box { user = user, net = true }
+    local a = ns.link.add { kind = "veth", name = "a", ns = box, peer = "b" }
+    ns.link.add { kind = "bridge", name = "taken", ns = other }
+    refusal("EEXIST", a.move, a, other, "taken")
+    assert.equal("a", ns.link.get("a", { ns = box }).name)
+    assert.equal("a", a:up().name)
+    assert.equal(2, #other:links())
+    assert.equal("c", a:move(box, "c").name) -- where it is already
+    local lo = ns.link.get("lo", { ns = box })
+    assert.is_truthy(refusal("EINVAL", lo.move, lo, other).why:find "lo is made")
+  end)
+
   it_in_box("tell their counters", function(box)
     assert.equal(0, ns.link.get("lo", { ns = box }):stats().rx_packets)
     assert.is_true(box:ping("127.0.0.1").ok)
@@ -139,6 +160,16 @@ describe("links", function()
     refusal("EEXIST", ns.link.add, { kind = "veth", name = "c", ns = box,
       peer = { address = { "10.1.0.1/24", "10.1.0.1/24" } } })
     assert.equal(before, #box:links())
+    refusal("EINVAL", a.set, a, { mtu = 10 })
+    refusal("EINVAL", ns.link.add, { kind = "veth", mtu = 99999, ns = box })
+    refusal("EADDRNOTAVAIL", a.set, a, { mac = "01:00:00:00:00:01" })
+    assert.is_truthy(refusal("EOPNOTSUPP", a.set, a, { master = "lo" }).why:find "no bridge")
+    assert.is_truthy(refusal("EOPNOTSUPP", ns.link.get("lo", { ns = box }).delete, ns.link.get("lo", { ns = box }))
+      .why:find "lo is made")
+    refusal("EINVAL", a.add_address, a, "0.0.0.0/0")
+    ns.link.add { kind = "vxlan", id = 42, ns = box }
+    assert.is_truthy(refusal("EEXIST", ns.link.add, { kind = "vxlan", id = 42, ns = box }).why:find "vxlan")
+    assert.equal(before + 1, #box:links())
     a:delete()
     refusal("ENODEV", a.up, a)
     refusal("ENODEV", a.delete, a)

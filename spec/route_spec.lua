@@ -40,7 +40,9 @@ describe("routes", function()
 
   it("are refused by wrong arguments", function()
     for _, bad in ipairs { { "x y" }, { "10.0.0.0/8", { vai = "10.0.0.1" } }, { 7 }, { "default", { via = 7 } },
-      { "default", { table = "mian" } }, { "10.0.0.0/8", { type = "nonsense", dev = "lo" } } } do
+      { "default", { table = "mian" } }, { "10.0.0.0/8", { type = "nonsense", dev = "lo" } },
+      { "default", { via = "10.0.0.300" } }, { "10.0.0.0/8", {} }, { "10.0.0.0/8", { via = "fd00::1" } },
+      { "10.0.0.0/8", { dev = "lo", metric = -1 } }, { "10.0.0.0/8", { dev = "lo", metric = 1 << 40 } } } do
       local ok, err = pcall(ns.route.add, bad[1], bad[2])
       assert.is_false(ok)
       assert.equal("string", type(err), tostring(err))
@@ -52,6 +54,7 @@ describe("routes", function()
     ns.route.add("10.7.0.0/16", { dev = "b", ns = box, metric = 7, src = "10.0.5.2" })
     ns.route.add("10.8.0.0/16", { type = "blackhole", ns = box })
     same_as_ip(box, "ip route", ns.route.list { ns = box, family = "inet" })
+    assert.is_truthy(tostring(box:routes()):find "blackhole 10.8.0.0/16\n") -- no scope, as of ip(8)
     local routes = box:routes()
     assert.equal("default via 10.0.0.254 dev a", tostring(routes):match "^[^\n]+")
     assert.same({ "default", "10.0.0.254", "a", "inet" },
@@ -76,6 +79,8 @@ describe("routes", function()
     refusal("EEXIST", ns.route.add, "10.7.0.0/16", { via = "10.0.0.9", ns = box })
     refusal("ENETUNREACH", ns.route.add, "default", { via = "192.168.7.7", ns = box })
     refusal("ENODEV", ns.route.add, "10.9.0.0/16", { dev = "nolink", ns = box })
+    refusal("EINVAL", ns.route.add, "10.9.0.1/16", { dev = "a", ns = box })
+    assert.is_false(pcall(ns.route.list, { family = "v4", ns = box }))
     assert.is_true(ns.route.delete("10.7.0.0/16", { ns = box }))
     refusal("ESRCH", ns.route.delete, "10.7.0.0/16", { ns = box })
     assert.is_nil(tostring(box:routes()):find "10.7.")

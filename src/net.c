@@ -7,6 +7,7 @@
  */
 #include "net/net.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
@@ -84,6 +85,31 @@ bool net_true(lua_State *L, int arg, const char *key) {
   return is_true;
 }
 
+/* "10.0.0.1", "fd00::1/64": libnl's own parser would take "10.1/16" for an
+   address of DECnet. */
+static struct nl_addr *parse_address(const char *text) {
+  unsigned char bytes[16];
+  char bare[64];
+  size_t length = strcspn(text, "/");
+  int family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
+  int bits = family == AF_INET6 ? 128 : 32, prefix = bits;
+  if (length >= sizeof bare)
+    return NULL;
+  memcpy(bare, text, length);
+  bare[length] = '\0';
+  const char *digits = text + length + (text[length] == '/');
+  size_t count = strspn(digits, "0123456789");
+  if (text[length] == '/')
+    prefix = count > 0 && count < 4 && digits[count] == '\0' ? atoi(digits)
+                                                             : -1;
+  if (prefix < 0 || prefix > bits || inet_pton(family, bare, bytes) != 1)
+    return NULL;
+  struct nl_addr *address = nl_addr_build(family, bytes, (size_t)bits / 8);
+  if (address != NULL)
+    nl_addr_set_prefixlen(address, prefix);
+  return address;
+}
+
 struct nl_addr *net_address(lua_State *L, int arg, const char *key,
                             int family) {
   const char *text = net_string(L, arg, key);
@@ -91,7 +117,11 @@ struct nl_addr *net_address(lua_State *L, int arg, const char *key,
   if (text == NULL)
     return NULL;
   void **box = net_box(L, net_release_address);
-  if (nl_addr_parse(text, family, &address) < 0)
+  if (family != AF_LLC)
+    address = parse_address(text);
+  else if (nl_addr_parse(text, family, &address) < 0)
+    address = NULL;
+  if (address == NULL)
     luaL_error(L, "%s: \"%s\" is no address", key, text);
   *box = address;
   return address;

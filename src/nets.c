@@ -102,7 +102,7 @@ static bool open_all(Errand *e) {
   return true;
 }
 
-/* -- new network namespaces --------------------------------------------- */
+/* -- new network namespaces ----------------------------------------------- */
 
 /* Most of the kernel's work on a new one needs no lock that others hold, so two
    children make them at a time. They share our memory, and so errno: no libc. */

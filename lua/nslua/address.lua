@@ -72,6 +72,7 @@ address.internals = { of = of, change = change }
 ---@return nslua.List
 function address.list(opts)
   opts = rtnl.check_keys("ns.address.list", opts or {}, "ns family dev")
+  rtnl.check_family("ns.address.list", opts.family)
   local links = require("nslua.link").list { ns = opts.ns }
   local dev = type(opts.dev) == "table" and opts.dev.name or opts.dev
   local rows = {}

@@ -33,6 +33,7 @@ end
 ---@return nslua.List
 function route.list(opts)
   opts = rtnl.check_keys("ns.route.list", opts or {}, "ns family table")
+  rtnl.check_family("ns.route.list", opts.family)
   local wanted = opts.table ~= "all" and table_number(opts.table or "main")
   local names, rows = {}, {}
   rtnl.with(opts.ns, function(ask)
@@ -60,6 +61,24 @@ local function destination(to, via, what)
     return via and via:find(":", 1, true) and "::/0" or "0.0.0.0/0"
   end
   return rtnl.check_address(to, what)
+end
+
+local function is_v6(text) return text and text:find(":", 1, true) ~= nil end
+
+-- What would be taken for something else is told here.
+local function check(set, is_new)
+  local metric = set.metric
+  if metric ~= nil and (math.type(metric) ~= "integer" or metric < 0 or metric > 0xffffffff) then
+    sys.raise "metric is an integer from 0 to 4294967295"
+  end
+  for _, key in ipairs { "via", "src" } do
+    if set[key] and is_v6(set[key]) ~= is_v6(set.to) then
+      sys.raise(("%s: %s and %s are of two families"):format(key, set[key], set.to))
+    end
+  end
+  if is_new and not set.via and not set.index and (set.type or "unicast") == "unicast" then
+    sys.raise "ns.route.add: a route leads to a gateway (via=) or a link (dev=)"
+  end
 end
 
 local function compile(to, opts, what)
@@ -96,6 +115,7 @@ end
 ---@return true
 function route.add(to, opts)
   local set, target = compile(to, opts, "ns.route.add")
+  check(set, true)
   return rtnl.request(target, "add_route", set)
 end
 
@@ -112,6 +132,7 @@ end
 ---@return true
 function route.delete(to, opts)
   local set, target = compile(to, opts, "ns.route.delete")
+  check(set, false)
   return rtnl.request(target, "delete_route", set)
 end
 

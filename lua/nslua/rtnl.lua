@@ -157,7 +157,7 @@ end
 -- call are put together only when somebody will read them.
 local function ask(socket, method, ...)
   local ok, value, errno, text = pcall(socket[method], socket, ...)
-  if not ok then sys.raise((tostring(value):gsub("^.-: ", "", 1))) end
+  if not ok then sys.raise(tostring(value)) end
   if not value then refuse(CALLS[method], words(...), errno, text) end
   if sys.trace_line() then sys.trace_line(("%s(%s) = 0"):format(CALLS[method], words(...))) end
   if errno == nil then return value end
@@ -204,6 +204,14 @@ function rtnl.check_keys(what, opts, known)
     end
   end
   return opts
+end
+
+
+---Which addresses are meant; nil is all of them.
+function rtnl.check_family(what, family)
+  if family ~= nil and family ~= "inet" and family ~= "inet6" then
+    sys.raise(what .. ": family is \"inet\" or \"inet6\"")
+  end
 end
 
 

@@ -96,6 +96,20 @@ static void set_nexthop(lua_State *L, struct rtnl_route *r) {
     rtnl_route_nh_set_gateway(hop, via);
 }
 
+/* How far it is to there, as ip(8) says it: a blackhole is nowhere near. */
+static int scope_of(struct rtnl_route *r, bool is_new) {
+  if (!is_new)
+    return RT_SCOPE_NOWHERE;
+  switch (rtnl_route_get_type(r)) {
+  case RTN_UNICAST:
+  case RTN_LOCAL:
+  case RTN_BROADCAST:
+  case RTN_MULTICAST:
+  case RTN_ANYCAST: return rtnl_route_guess_scope(r);
+  default: return RT_SCOPE_UNIVERSE;
+  }
+}
+
 /* {to = "10.0.0.0/24", via, index, src, metric, table, type}: what is not said
    of one that goes matches any. */
 static struct rtnl_route *read_route(lua_State *L, bool is_new) {
@@ -118,8 +132,7 @@ static struct rtnl_route *read_route(lua_State *L, bool is_new) {
     rtnl_route_set_priority(r, (uint32_t)n);
   if (net_integer(L, 2, "table", &n))
     rtnl_route_set_table(r, (uint32_t)n);
-  rtnl_route_set_scope(r, is_new ? (uint8_t)rtnl_route_guess_scope(r)
-                                 : (uint8_t)RT_SCOPE_NOWHERE);
+  rtnl_route_set_scope(r, (uint8_t)scope_of(r, is_new));
   return r;
 }
 

@@ -386,6 +386,13 @@ return {
     see = "ptrace(2), namespaces(7)",
   },
   {
+    id = "no-namespace-file", call = "open openat", errno = "EINVAL",
+    when = function(_, e) return #e.shown == 1 end, -- no flags: the file of a namespace
+    why = "That file is no namespace's: those are in /proc/PID/ns, or pinned (ip netns: /run/netns).",
+    fix = "name one of them, or a pid, a process or a handle: ns.of(pid, \"net\")",
+    see = "namespaces(7)",
+  },
+  {
     id = "gone-process", call = "open openat readlink", errno = "ENOENT",
     when = function(s, e) return s.proc ~= false and e.text:find("/proc/%d+") end,
     why = "There is no such process in this /proc: it has ended, or belongs to " ..

@@ -31,6 +31,12 @@ return {
     see = "network_namespaces(7), user_namespaces(7)",
   },
   {
+    id = "vni-taken", call = "RTM_NEWLINK", errno = "EEXIST",
+    when = function(_, e) return e.step:find("VNI", 1, true) end,
+    why = "A vxlan with that id and port is in this network namespace already.",
+    fix = "give another id=, or another port=", see = "rtnetlink(7)",
+  },
+  {
     id = "link-taken", call = "RTM_NEWLINK", errno = "EEXIST",
     why = "A link of that name is in this network namespace already.",
     fix = "choose another name, or delete it: ns.link.get(name):delete() (shell: ip link del)",
@@ -60,6 +66,38 @@ return {
     fix = "move one of them first: link:move(ns)", see = "bridge(8)",
   },
   {
+    id = "lo-stays", call = "RTM_NEWLINK RTM_DELLINK", errno = "EINVAL EOPNOTSUPP",
+    when = function(_, e)
+      return e.call == "RTM_DELLINK" or e.step:find("immutable", 1, true)
+    end,
+    why = "This link belongs to its network namespace: lo is made and ends with it.",
+    fix = "make one that may go: ns.link.add{kind=\"veth\", ...}; take lo down with link:down()",
+    see = "network_namespaces(7)",
+  },
+  {
+    id = "no-bridge", call = "RTM_NEWLINK", errno = "EOPNOTSUPP EINVAL EBUSY ELOOP",
+    when = function(_, e) return e.text:find("master_index=", 1, true) end,
+    why = "What is to be the master is no bridge, or takes no link of this kind (lo, another bridge).",
+    fix = "look at its kind: ns.link.get(name).kind (shell: ip -d link)", see = "bridge(8)",
+  },
+  {
+    id = "link-mtu", call = "RTM_NEWLINK", errno = "EINVAL ERANGE",
+    when = function(_, e) return e.text:find("mtu=", 1, true) end,
+    why = "That MTU is too small or too large for a link of this kind.",
+    fix = "a veth or a bridge takes 68 to 65535; IPv6 wants 1280 at least", see = "ip-link(8)",
+  },
+  {
+    id = "link-mac", call = "RTM_NEWLINK", errno = "EADDRNOTAVAIL",
+    why = "No link can have that hardware address: it is zero, or that of a group (an odd first byte).",
+    fix = "choose one of those for local use, such as 02:00:00:00:00:01", see = "ip-link(8)",
+  },
+  {
+    id = "link-value", call = "RTM_NEWLINK", errno = "EINVAL ERANGE",
+    why = "A link of this kind cannot have one of these values.",
+    fix = "what the kernel said of it, if anything, stands in front; ip-link(8) tells what each kind takes",
+    see = "ip-link(8)",
+  },
+  {
     id = "no-such-kind", call = "RTM_NEWLINK", errno = "EOPNOTSUPP ENOSYS",
     why = "This kernel has no links of that kind, or may not load the module from here.",
     fix = "check the word; an admin may load it on the host: modprobe veth, modprobe bridge, ...",
@@ -69,6 +107,18 @@ return {
     id = "no-ipv6", call = "RTM_NEWADDR RTM_NEWROUTE", errno = "EOPNOTSUPP EAFNOSUPPORT EACCES",
     why = "This network namespace, or that link, has no IPv6.",
     fix = "use IPv4, or set net.ipv6.conf.all.disable_ipv6=0 in that namespace", see = "ipv6(7)",
+  },
+  {
+    id = "route-bits", call = "RTM_NEWROUTE", errno = "EINVAL",
+    when = function(_, e) return e.step:find("Invalid prefix", 1, true) end,
+    why = "The address has bits to the right of its prefix: it is a host's, not a network's.",
+    fix = "set them to 0: 10.1.0.0/16, not 10.1.0.1/16; a single host is /32 (IPv6: /128)",
+    see = "ip-route(8)",
+  },
+  {
+    id = "address-value", call = "RTM_NEWADDR", errno = "EINVAL EADDRNOTAVAIL",
+    why = "No link can have that address: it is 0.0.0.0, or that of a group.",
+    fix = "give an address of a host, such as 10.0.0.1/24", see = "ip-address(8)",
   },
   {
     id = "gateway-unreachable", call = "RTM_NEWROUTE", errno = "ENETUNREACH EHOSTUNREACH",

@@ -4,6 +4,7 @@
 
 local sys = require "nslua.sys"
 local ping = require "nslua.ping".internals
+local rtnl = require "nslua.rtnl"
 
 local pings = {}
 
@@ -112,9 +113,7 @@ end
 function pings.all(hosts, opts)
   opts = ping.check("pingall", opts or {}, "timeout family")
   local family = opts.family
-  if family ~= nil and family ~= "inet" and family ~= "inet6" then
-    sys.raise "pingall: family is \"inet\" or \"inet6\""
-  end
+  rtnl.check_family("pingall", family)
   local sockets <close> = setmetatable({}, { __close = function(list)
     for _, fds in pairs(list) do
       for _, fd in ipairs(fds) do fd:close() end

@@ -118,9 +118,10 @@ local function settings(opts, target, what)
     txqlen = integer(opts, "txqlen", 0, 0x7fffffff), mac = opts.mac }
   if set.name then rtnl.check_name(set.name, what) end
   if set.mac and not tostring(set.mac):find "^%x%x:%x%x:%x%x:%x%x:%x%x:%x%x$" then
-    sys.raise(what .. ": mac is six bytes, such as \"02:00:00:00:00:01\"")
+    sys.raise "mac is six bytes, such as \"02:00:00:00:00:01\""
   end
-  if opts.up ~= nil then set.up = opts.up and true or false end
+  if opts.up ~= nil and type(opts.up) ~= "boolean" then sys.raise "up is true or false" end
+  set.up = opts.up
   if opts.master ~= nil then set.master_index = index_of(opts.master, target, "master") end
   return set
 end
@@ -185,6 +186,20 @@ function Link:down() return self:set { up = false } end
 function Link:rename(name) return self:set { name = rtnl.check_name(name, "rename") } end
 
 
+-- The kernel moves first and names then: what it refuses of a name that is
+-- taken there would come when the link is gone from here.
+local function check_free(self, target, net, name)
+  if object.inode(places[self].target) == net.inode then return end
+  local ok, err = pcall(rtnl.request, target, "link", name)
+  if ok then
+    error(sys.error(17, "RTM_NEWLINK", ("%d, {name=%s, net_fd=%d}"):format(self.index,
+      sys.quote(name), sys.fd_number(net))), 0)
+  elseif err.name ~= "ENODEV" then
+    error(err, 0)
+  end
+end
+
+
 ---Moves a link to another network namespace; it is down there.
 ---
 ---    veth:move(box)
@@ -201,6 +216,7 @@ function Link:move(target, name)
   local there = rtnl.lasting(target)
   local net, ours = rtnl.net(there, "move")
   local _ <close> = ours and net or nil
+  if name then check_free(self, there, net, name) end
   request(self, "change_link", self.index, { net_fd = sys.fd_number(net), name = name })
   places[self] = { target = there, inode = net.inode, stale = true }
   return reload(self, rtnl.request(there, "link", name or self.name))
