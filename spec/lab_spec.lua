@@ -43,6 +43,16 @@ describe("a lab", function()
     wrong("unknown option \"rotues\"", { a = { rotues = {} } })
     wrong("loss is a number from 0 to 1", { a = {}, b = {}, link = { "a", "b", loss = 7 } })
     wrong("at most 15", { [("h"):rep(16)] = {} })
+    wrong("cannot be called \"hosts\"", { hosts = {} })
+    wrong("a and b both have the address 10.0.0.1",
+      { a = { "10.0.0.1/24" }, b = { "10.0.0.1/16" }, link = { "a", "b" } })
+    wrong("is no address", { a = { "10.0.0.999/24" }, b = {}, link = { "a", "b" } })
+    wrong("routes is a table", { a = { routes = "10.0.0.0/8" } })
+    wrong("two families", { a = { routes = { ["fd00::/64"] = "10.0.0.1" } } })
+    wrong("forward is true or false", { a = { forward = "no" } })
+    wrong("netns is true or false", { a = {}, netns = "x" })
+    wrong("links is a table", { a = {}, links = "x" })
+    wrong("unknown option \"dealy\"", { a = {}, b = {}, link = { "a", "b", dealy = 1 } })
   end)
 
   it_with_labs("of two hosts is a network: shells, pings, addresses", function()
@@ -84,6 +94,30 @@ describe("a lab", function()
     assert.is_true(lab.a:ping("b").ok)
   end)
 
+  it_with_labs("forwards IPv6 from the first echo on: no address waits to be known as its own", function()
+    if not ns.access "/proc/net/if_inet6" then return helpers.absent("labs of IPv6", "no IPv6") end
+    local lab <close> = ns.lab {
+      a = { "fd00::1/64", default = "fd00::fe" }, b = { "fd02::1/64", default = "fd02::fe" },
+      r = { "fd00::fe/64", "fd01::1/64", routes = { ["fd02::/64"] = "fd01::2" }, forward = true },
+      s = { "fd01::2/64", "fd02::fe/64", routes = { ["fd00::/64"] = "fd01::1" }, forward = true },
+      links = { { "a", "r" }, { "r", "s" }, { "s", "b" } },
+    }
+    for _, row in ipairs(lab.r:addresses()) do assert.is_false(row.tentative) end
+    assert.equal(4, #lab.r:addresses():where(function(row) return row.dev ~= "lo" end))
+    assert.is_true(lab:pingall({ timeout = 0.8 }).ok)
+  end)
+
+  it_with_labs("prints what it holds, whatever its names and times are", function()
+    local lab <close> = ns.lab { ["a\27[31m"] = { "10.0.0.1/24" }, b = { "10.0.0.2/24" },
+      bridge = { "a\27[31m", "b" }, switch = {} }
+    assert.is_nil(tostring(lab):find "\27")
+    local result = lab:pingall()
+    assert.is_nil(tostring(result):find "\27")
+    result.b["a\27[31m"].min = 1.02853
+    assert.is_truthy(tostring(result):find "b +1028%.53 +%.", tostring(result))
+    assert.is_truthy(select(2, pcall(lab.b.ping, lab.b, "c")):find "no host of this lab")
+  end)
+
   it_with_labs("of many hosts does not fill the kernel's table of neighbours", function()
     local t = { bridge = {} }
     for i = 1, 40 do
@@ -115,6 +149,7 @@ describe("a lab", function()
     local ok, err = pcall(function() return lab.a:links() end)
     assert.is_false(ok)
     assert.is_truthy(err:find "is gone")
+    assert.is_truthy(select(2, pcall(lab.pingall, lab)):find "the lab is gone")
   end)
 
   it_with_labs("that cannot be finished leaves nothing", function()

@@ -81,6 +81,15 @@ describe("named network namespaces", function()
     end)
   end)
 
+  helpers.root_it("are made where a folder of names lies hidden under another /run", function()
+    on_a_host(function()
+      ns.netns.add "blue"
+      ns.mount("none", "/run", "tmpfs")
+      ns.netns.add "red"
+      assert.equal("red", tostring(ns.netns.list()))
+    end)
+  end)
+
   helpers.root_it("refuse a name that is taken and one that is not there", function()
     on_a_host(function()
       ns.netns.add "blue"

@@ -104,8 +104,9 @@ static bool open_all(Errand *e) {
 
 /* -- new network namespaces ----------------------------------------------- */
 
-/* Most of the kernel's work on a new one needs no lock that others hold, so two
-   children make them at a time. They share our memory, and so errno: no libc. */
+/* Most of the kernel's work on a new one needs no lock that others hold, so
+   two children make them at a time. They share our memory, and so errno: no
+   libc. */
 
 static long raw(long number, long a, long b, long c) {
   return raw6(number, a, b, c, 0, 0, 0);

@@ -16,6 +16,10 @@ local Lab = {}
 
 local metatable = { __name = "nslua.Lab" }
 
+-- What a lab keeps, and so no host's name; its methods are none either.
+local KEPT = setmetatable({ hosts = true, by_name = true, names = true, plan = true,
+  generation = true, switch_net = true, owner = true, closed = true }, { __index = Lab })
+
 
 -- -- building ----------------------------------------------------------------
 
@@ -72,11 +76,21 @@ local function set_netem(ask, link, netem)
     loss = netem.loss and math.floor(netem.loss * 0xffffffff) })
 end
 
+-- The link-local address that the kernel would make of the hardware address,
+-- but usable at once: nobody else can have it, and a router that waits for the
+-- kernel to find that out forwards nothing for a second.
+local function add_link_local(ask, link)
+  local a, b, c = link.mac:match "(%x%x):(%x%x):(%x%x)$"
+  ask("add_address", { index = link.index, nodad = true,
+    address = ("fe80::4e:53ff:fe%s:%s%s/64"):format(a, b, c) })
+end
+
 -- Once all wires are there.
 local function configure_host(p, made, ask)
   for _, link in ipairs(made.plan.links) do
-    if not p.v6 then ask("change_link", link.index, { no_link_local = true }) end
+    ask("change_link", link.index, { no_link_local = true })
     ask("change_link", link.index, { up = true })
+    if p.v6 then add_link_local(ask, link) end
     for _, address in ipairs(link.addresses) do
       ask("add_address", { index = link.index, address = address,
         nodad = address:find(":", 1, true) ~= nil })
@@ -136,14 +150,14 @@ local function build(self, p, opts)
   local map
   if opts.user == true or (opts.user == nil and not sys.is_admin()) then map = "root" end
   local nets = sys.new_nets(#p.hosts + (#p.bridges > 0 and 1 or 0), map)
-  if map then self.user = nets[1]:owner() end
+  if map then self.owner = nets[1]:owner() end
   for i, host_plan in ipairs(p.hosts) do
     local made = host.new(self, nets[i], host_plan)
     self.hosts[i], self.by_name[host_plan.name] = made, made
   end
-  self.switch = nets[#p.hosts + 1]
+  self.switch_net = nets[#p.hosts + 1]
   local sockets <close> = open_sockets(nets)
-  if self.switch then build_bridges(self, p, asking(sockets[#nets])) end
+  if self.switch_net then build_bridges(self, p, asking(sockets[#nets])) end
   for i, made in ipairs(self.hosts) do build_host(self, p, made, asking(sockets[i])) end
   for _, wire in ipairs(p.wires) do wire[1].netem, wire[2].netem = wire.netem, wire.netem end
   for i, made in ipairs(self.hosts) do configure_host(p, made, asking(sockets[i])) end
@@ -176,7 +190,7 @@ end
 ---@param opts table
 ---@return nslua.Lab
 function lab.lab(opts)
-  local p = plan.read(opts, Lab)
+  local p = plan.read(opts, KEPT)
   local self = setmetatable({ hosts = {}, by_name = {}, names = {}, plan = p,
     generation = ns.generation() }, metatable)
   local ok, err = pcall(build, self, p, opts)
@@ -195,13 +209,14 @@ end
 ---@return nil
 function Lab:close()
   if self.generation ~= ns.generation() then return end
+  self.closed = true
   for i = #self.names, 1, -1 do
     ns.try(ns.netns.del, self.names[i])
     self.names[i] = nil
   end
   for _, made in ipairs(self.hosts) do host.close(made) end
-  if self.switch then self.switch:close() end
-  if self.user then self.user:close() end
+  if self.switch_net then self.switch_net:close() end
+  if self.owner then self.owner:close() end
 end
 
 
@@ -218,6 +233,7 @@ end
 ---hosts have both
 ---@return table results
 function Lab:pingall(opts)
+  if self.closed then sys.raise "the lab is gone" end
   return require("nslua.lab.pings").all(self.hosts, opts)
 end
 

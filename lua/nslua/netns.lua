@@ -32,9 +32,12 @@ local function pid_of(what, arg, name)
 end
 
 local function is_mount_point(path)
-  local real = ns.readlink("/proc/self/fd/" .. path:fileno())
+  local number = path:fileno()
+  local real, id = ns.readlink("/proc/self/fd/" .. number), nil
+  for line in io.lines("/proc/self/fdinfo/" .. number) do id = id or line:match "^mnt_id:%s*(%d+)" end
   for line in io.lines "/proc/self/mountinfo" do
-    if line:match "^%S+ %S+ %S+ %S+ (%S+)" == real then return true end
+    local mount, point = line:match "^(%d+) %S+ %S+ %S+ (%S+)"
+    if mount == id then return point == real end -- others of that path lie under it
   end
   return false
 end

@@ -22,7 +22,7 @@ end
 local function holder(self)
   local known = check(self)
   if not (known.process and known.process.running) then
-    known.process = ns.box { net = self.net, user = known.lab.user, hostname = self.name,
+    known.process = ns.box { net = self.net, user = known.lab.owner, hostname = self.name,
       pid = false }
   end
   return known.process
@@ -31,7 +31,7 @@ end
 local metatable = {
   __name = "nslua.LabHost",
   __tostring = function(self)
-    local parts = { self.name }
+    local parts = { sys.clean(self.name) }
     for _, link in ipairs(self.plan.links) do
       parts[#parts + 1] = ("%s %s"):format(link.name, table.concat(link.addresses, " "))
     end
@@ -48,9 +48,18 @@ local metatable = {
   end,
 }
 
+local function no_host(known, what)
+  local names = {}
+  for name in pairs(known.lab.by_name) do names[#names + 1] = name end
+  local near = sys.nearest(what, names)
+  sys.raise(("%s is no host of this lab%s, and no address"):format(sys.quote(what),
+    near and (' (did you mean "%s"?)'):format(near) or ""))
+end
+
 ---The address that an argument means: its own, that of a host, or of its name.
 local function address_of(known, what, v6)
   local other = type(what) == "string" and known.lab.by_name[what] or what
+  if type(other) == "string" and not other:find "[.:]" then no_host(known, other) end
   if state[other] then
     local address = v6 and other.plan.address6 or other.plan.address or other.plan.address6
     if not address then sys.raise(("%s has no address"):format(other.name)) end

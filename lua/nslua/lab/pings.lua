@@ -15,19 +15,23 @@ local function word(result)
   return result.ok and ("%.2f"):format(result.min * 1000) or "lost"
 end
 
+-- Columns as wide as the widest word of all.
 local function as_table(matrix)
-  local width, lines = 4, {}
-  for _, name in ipairs(matrix.names) do width = math.max(width, #name) end
-  local cell = ("%%-%ds"):format(width + 1)
-  local row = { cell:format "" }
-  for _, name in ipairs(matrix.names) do row[#row + 1] = cell:format(name) end
-  lines[1] = table.concat(row)
+  local rows, width, lines = { { "" } }, 4, {}
+  for _, name in ipairs(matrix.names) do table.insert(rows[1], sys.clean(name)) end
   for _, from in ipairs(matrix.names) do
-    row = { cell:format(from) }
-    for _, to in ipairs(matrix.names) do row[#row + 1] = cell:format(word(matrix[from][to])) end
-    lines[#lines + 1] = table.concat(row)
+    local row = { sys.clean(from) }
+    for _, to in ipairs(matrix.names) do row[#row + 1] = word(matrix[from][to]) end
+    rows[#rows + 1] = row
   end
-  for i, line in ipairs(lines) do lines[i] = line:gsub("%s+$", "") end
+  for _, row in ipairs(rows) do
+    for _, text in ipairs(row) do width = math.max(width, #text) end
+  end
+  local cell = ("%%-%ds"):format(width + 1)
+  for i, row in ipairs(rows) do
+    for j, text in ipairs(row) do row[j] = cell:format(text) end
+    lines[i] = table.concat(row):gsub("%s+$", "")
+  end
   return table.concat(lines, "\n") .. "\n"
 end
 
@@ -38,9 +42,9 @@ local function failures(matrix)
     local lost = {}
     for _, to in ipairs(matrix.names) do
       local result = matrix[from][to]
-      if result and not result.ok then lost[#lost + 1] = to end
+      if result and not result.ok then lost[#lost + 1] = sys.clean(to) end
     end
-    if #lost > 0 then lines[#lines + 1] = ("%s lost: %s\n"):format(from, table.concat(lost, " ")) end
+    if #lost > 0 then lines[#lines + 1] = ("%s lost: %s\n"):format(sys.clean(from), table.concat(lost, " ")) end
   end
   return table.concat(lines)
 end

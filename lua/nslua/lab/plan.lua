@@ -10,6 +10,7 @@ local plan = {}
 local OPTIONS = { link = true, links = true, bridge = true, bridges = true, netns = true,
   user = true, delay = true, jitter = true, loss = true }
 local HOST = "routes default forward"
+local WIRE_KEYS = "delay jitter loss"
 local WIRE = { delay = true, jitter = true, loss = true }
 
 -- From so many pairs of neighbours on, the kernel is told who is where: its
@@ -29,9 +30,22 @@ local function number(where, key, value, high)
   return value
 end
 
+local function boolean(where, key, value)
+  if value ~= nil and type(value) ~= "boolean" then fail("%s%s is true or false", where, key) end
+  return value
+end
+
+local function list_of(what, key, value)
+  if value ~= nil and type(value) ~= "table" then fail("%s is a table of %s", key, what) end
+  return value or {}
+end
+
 -- delay, jitter, loss of one wire; those of the whole lab hold for all.
 local function read_netem(where, t, opts)
   local netem
+  for key in pairs(t) do
+    if math.type(key) ~= "integer" then rtnl.check_keys("ns.lab: " .. where, { [key] = true }, WIRE_KEYS) end
+  end
   for key in pairs(WIRE) do
     local value = t[key]
     if value == nil then value = opts[key] end
@@ -61,13 +75,25 @@ local function check_host_key(name, t)
     near and (' (did you mean "%s"?)'):format(near) or "", sys.quote(t[1]))
 end
 
+local function is_v6(address) return address:find(":", 1, true) ~= nil end
+
+local function read_routes(host, t)
+  if t.default then host.routes[1] = { to = "default", via = rtnl.check_address(t.default, "default") } end
+  for to, via in pairs(list_of("networks and gateways", host.name .. ": routes", t.routes)) do
+    local route = { to = rtnl.check_address(to, "routes"), via = rtnl.check_address(via, "routes") }
+    if is_v6(to) ~= is_v6(via) then fail("%s: %s and %s are of two families", host.name, to, via) end
+    host.routes[#host.routes + 1] = route
+  end
+end
+
 local function read_host(p, name, t)
   if type(t) == "string" then t = { t } end
   if type(t) ~= "table" then
     fail("%s is a %s, not a table of addresses", sys.quote(name), type(t))
   end
   rtnl.check_name(name, "ns.lab")
-  local host = { name = name, links = {}, routes = {}, forward = t.forward and true or false }
+  local host = { name = name, links = {}, routes = {},
+    forward = boolean(name .. ": ", "forward", t.forward) or false }
   local positional, keyed = {}, {}
   for key, value in pairs(t) do
     if math.type(key) == "integer" then positional[key] = value else keyed[key] = value end
@@ -78,11 +104,7 @@ local function read_host(p, name, t)
     check_strings(("ns.lab: %s[%d]"):format(name, i), positional[i])
   end
   host.given = positional
-  if t.default then host.routes[1] = { to = "default", via = rtnl.check_address(t.default, "default") } end
-  for to, via in pairs(t.routes or {}) do
-    host.routes[#host.routes + 1] = { to = rtnl.check_address(to, "routes"),
-      via = rtnl.check_address(via, "routes") }
-  end
+  read_routes(host, t)
   p.hosts[#p.hosts + 1], p.by_name[name] = host, host
 end
 
@@ -139,10 +161,12 @@ end
 
 local function read_wires(p, opts)
   if opts.link then add_wire(p, opts.link, "link", opts) end
-  for i, t in ipairs(opts.links or {}) do add_wire(p, t, ("links[%d]"):format(i), opts) end
+  for i, t in ipairs(list_of("pairs of hosts", "links", opts.links)) do
+    add_wire(p, t, ("links[%d]"):format(i), opts)
+  end
   if opts.bridge then add_bridge(p, "br0", opts.bridge, "bridge", opts) end
   local names = {}
-  for name in pairs(opts.bridges or {}) do names[#names + 1] = name end
+  for name in pairs(list_of("bridges by their names", "bridges", opts.bridges)) do names[#names + 1] = name end
   table.sort(names, function(a, b) return tostring(a) < tostring(b) end)
   for _, name in ipairs(names) do
     add_bridge(p, name, opts.bridges[name], "bridges." .. tostring(name), opts)
@@ -164,7 +188,12 @@ local function give(p, link, addresses)
       fail("%s: %s has no prefix, such as %s/24", link.host.name, address, address)
     end
     table.insert(link.addresses, address)
-    local wire = p.wire_of[link]
+    local wire, bare = p.wire_of[link], address:match "^[^/]+"
+    local other = wire.owner[bare]
+    if other and other ~= link.host then
+      fail("%s and %s both have the address %s", other.name, link.host.name, bare)
+    end
+    wire.owner[bare] = link.host
     wire[network_of(address)] = true
   end
 end
@@ -187,11 +216,11 @@ end
 local function know_wires(p)
   p.wire_of = {}
   for _, wire in ipairs(p.wires) do
-    local shared = {}
+    local shared = { owner = {} }
     p.wire_of[wire[1]], p.wire_of[wire[2]] = shared, shared
   end
   for _, bridge in ipairs(p.bridges) do
-    local shared = {}
+    local shared = { owner = {} }
     for _, port in ipairs(bridge.ports) do p.wire_of[port.link] = shared end
   end
 end
@@ -264,6 +293,8 @@ function plan.read(opts, reserved)
     end
   end
   if #p.hosts == 0 then fail "it has no host" end
+  boolean("", "netns", opts.netns)
+  boolean("", "user", opts.user)
   table.sort(p.hosts, natural)
   for i, host in ipairs(p.hosts) do host.number = i end
   read_wires(p, opts)
