@@ -119,6 +119,16 @@ describe("ns.map", function()
     end)
   end)
 
+  helpers.root_it("of one's own id keeps setgroups allowed, for who may", function()
+    local map = { uid = { 0, 0, 1 }, gid = { 0, 0, 1 } }
+    local denied <close> = ns.box { "user", map = map }
+    assert.equal("deny\n", map_of("setgroups", denied.pid))
+    map.setgroups = "allow"
+    local box <close> = ns.box { "user", map = map }
+    assert.equal("allow\n", map_of("setgroups", box.pid))
+    assert.is_true(box:call(function() return ns.setgroups {} end))
+  end)
+
   helpers.root_it("is EINVAL for ranges that overlap, are empty or run over the end", function()
     for _, ranges in ipairs { { { 0, 0, 10 }, { 5, 100, 10 } }, { { 0, 0, 10 }, { 20, 9, 1 } }, { { 0, 0, 0 } },
       { { 4294967295, 0, 2 } } } do
@@ -131,6 +141,7 @@ describe("ns.map", function()
 
   it("says ESRCH or ENOENT of nobody, and that it was a process", function()
     assert.matches("^E", refusal(ns.map, 4194304, "root"))
+    assert.matches("has ended", select(2, pcall(ns.map, 4194300, "root")).why)
     local child = ns.fork(function() end)
     child:wait()
     assert.matches("the process has ended", refusal(ns.map, child, "root"))

@@ -265,6 +265,9 @@ void lib_pushmap(lua_State *L, int arg, bool own, lib_Map *m) {
   m->self = own_uid && own_gid;
   push_helpers(L, m, map, own_uid || own, own_gid || own);
   m->setgroups = check_setgroups(L, arg, map, m);
+  if (m->setgroups != NULL && strcmp(m->setgroups, "allow") == 0 &&
+      is_capable(CAP_SETGID))
+    m->self = false; /* it is for who has the right out here */
   lua_remove(L, map);
 }
 

@@ -128,6 +128,13 @@ return {
     see = "prctl(2), proc(5)",
   },
   {
+    id = "map-no-process", call = "write", errno = "ENOENT",
+    when = function(s, e) return e.args[1] == "/proc/PID" and s.proc and s.proc_self == s.pid end,
+    why = "That process has ended, and its user namespace with it unless somebody is in it.",
+    fix = "write the map while it waits: ns.map(proc, ...) before it goes on, or map= of ns.box",
+    see = "user_namespaces(7)",
+  },
+  {
     id = "map-no-proc", call = "write", errno = "ENOENT ENOTDIR EXDEV",
     when = function(s, e)
       return is_map(s, e) or e.args[1] == "setgroups" or e.args[1] == "/proc/PID"
