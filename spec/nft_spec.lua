@@ -64,6 +64,7 @@ describe("nft", function()
       local ok, err = pcall(ns.nft, text, { ns = lab.r })
       assert.is_false(ok)
       assert.equal(name, err.name)
+      assert.is_truthy(err.why and err.fix)
     end
     refusal("EINVAL", "add nonsense")
     refusal("ENOENT", "delete table ip none")

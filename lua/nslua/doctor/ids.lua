@@ -233,7 +233,7 @@ return {
     see = "chown(2), user_namespaces(7)",
   },
   {
-    id = "unmapped-writer", call = "open openat mkdir mkdirat mknod mknodat symlink link",
+    id = "unmapped-writer", call = "mount open openat mkdir mkdirat mknod mknodat symlink link",
     errno = "EOVERFLOW",
     why = "The process's own uid or gid is not mapped, so a file system of this " ..
       "user namespace cannot write down an owner.",

@@ -174,4 +174,10 @@ return {
     why = "This kernel has no nftables, or may not load the modules from here.",
     fix = "an admin may load them on the host: modprobe nf_tables", see = "nft(8)",
   },
+  {
+    id = "nft-commands", call = "nft", errno = "EINVAL ENOENT EEXIST EBUSY",
+    why = "nft does not take these commands; what it says of them stands in front, and none of them holds.",
+    fix = "look at what is there: ns.nft(\"list ruleset\", {ns=...}); nft(8) has the grammar",
+    see = "nft(8)",
+  },
 }
