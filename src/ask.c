@@ -77,22 +77,31 @@ static int open_by_process(Scan *s, const Entry *e) {
   return openat(s->proc_fd, path, O_RDONLY | O_CLOEXEC);
 }
 
-/* A descriptor of the namespace, wherever it can be had; -1: nowhere. */
-static int open_entry(Scan *s, const Entry *e) {
+/* Is this the one? Its process may be gone and its number another's, and
+   another mount may cover it. */
+static int checked(int fd, ino_t wanted) {
   struct stat st;
-  int fd = e->fd;
-  if (fd == -1 && e->pid > 0)
-    fd = open_by_process(s, e);
-  if (fd == -1 && e->mount > 0)
-    fd = open(s->text + s->mounts[e->mount - 1].path,
-              O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd == -1 && e->path > 0)
-    fd = openat(s->proc_fd, s->text + e->path, O_RDONLY | O_CLOEXEC);
-  /* Its process may be gone and another mount may cover it. */
-  if (fd >= 0 && (fstat(fd, &st) == -1 || st.st_ino != e->ino)) {
-    close(fd);
-    return -1;
+  if (fd == -1 || (fstat(fd, &st) == 0 && st.st_ino == wanted))
+    return fd;
+  close(fd);
+  return -1;
+}
+
+/* A descriptor of the namespace, wherever it can be had; -1: nowhere. */
+static int open_entry(Scan *s, Entry *e) {
+  int fd = checked(e->fd, e->ino);
+  e->fd = -1;
+  if (fd == -1 && e->pid > 0) {
+    fd = checked(open_by_process(s, e), e->ino);
+    e->lost = fd == -1;
   }
+  if (fd == -1 && e->mount > 0)
+    fd = checked(open(s->text + s->mounts[e->mount - 1].path,
+                      O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+                 e->ino);
+  if (fd == -1 && e->path > 0)
+    fd = checked(openat(s->proc_fd, s->text + e->path, O_RDONLY | O_CLOEXEC),
+                 e->ino);
   return fd;
 }
 
@@ -136,7 +145,6 @@ void scan_ask(Scan *s, int index) {
   e->known = true;
   ask_process(s, e);
   int fd = open_entry(s, e);
-  e->fd = -1;
   if (fd == -1)
     return;
   e->id = ask_id(fd, e->type);

@@ -156,6 +156,16 @@ bool scan_wanted(const Scan *s, int type) {
 
 /* -- by process ----------------------------------------------------------- */
 
+/* Counts one process more. The first one is who the namespace is known by; one
+   that was lost before is held on to at once. */
+static void count_process(Scan *s, Entry *e, pid_t pid, const char *path) {
+  if (e->settled || e->nprocs++ > 0)
+    return;
+  e->pid = pid;
+  if (s->again && e->fd == -1)
+    e->fd = openat(s->proc_fd, path, O_RDONLY | O_CLOEXEC);
+}
+
 /* Counts the process in each of its namespaces. Without the right to trace
    it the kernel shows none of them, so the first refusal answers for all. */
 static void see_process(Scan *s, pid_t pid) {
@@ -163,7 +173,7 @@ static void see_process(Scan *s, pid_t pid) {
   char *name = procfs_path(path, pid, "ns/");
   s->processes++;
   for (int i = 0; i < LIB_NSCOUNT; i++) {
-    if (!scan_wanted(s, i))
+    if (!(s->looked_for >> i & 1))
       continue;
     stpcpy(name, lib_nsword(lib_nsflags[i]));
     ssize_t n = readlinkat(s->proc_fd, path, link, sizeof link - 1);
@@ -176,10 +186,8 @@ static void see_process(Scan *s, pid_t pid) {
     link[n] = '\0';
     ino_t ino;
     Entry *e = scan_parse(link, &ino) == i ? scan_find(s, i, ino) : NULL;
-    if (e == NULL)
-      continue;
-    if (e->nprocs++ == 0)
-      e->pid = pid;
+    if (e != NULL)
+      count_process(s, e, pid, path);
   }
 }
 
@@ -261,6 +269,43 @@ static void ask_all(Scan *s) {
       scan_ask(s, i);
 }
 
+static void look(Scan *s, procfs_Walk *walk, unsigned types) {
+  s->looked_for = types;
+  s->processes = s->hidden = 0;
+  lseek(walk->h.fd, 0, SEEK_SET);
+  for (pid_t pid; (pid = procfs_next(walk)) > 0;)
+    see_process(s, pid);
+  for (int i = 0; i < s->count; i++)
+    s->entries[i].settled = true;
+}
+
+/* Forgets what was counted in namespaces whose process was lost; returns the
+   types of these. */
+static unsigned forget_lost(Scan *s) {
+  unsigned types = 0;
+  for (int i = 0; i < s->count; i++) {
+    Entry *e = &s->entries[i];
+    if (!e->lost)
+      continue;
+    types |= 1u << e->type;
+    e->lost = e->known = e->settled = false;
+    e->pid = e->nprocs = 0;
+  }
+  return types;
+}
+
+/* A process may end after it was counted and before it was asked. Who else is
+   in its namespaces only another look can tell. */
+static void look_again(Scan *s, procfs_Walk *walk) {
+  unsigned types;
+  s->again = true;
+  for (int tries = 0; tries < 3 && (types = forget_lost(s)) != 0; tries++) {
+    s->last = 0;
+    look(s, walk, types);
+    ask_all(s);
+  }
+}
+
 /* A second walk: only now it is known which ones have no process. */
 static void run_deep(Scan *s, procfs_Walk *walk) {
   struct stat st;
@@ -275,13 +320,25 @@ static void run_deep(Scan *s, procfs_Walk *walk) {
   scan_deep_kernel(s);
 }
 
+/* Leaves out those that ended with their last process during the scan. */
+static void drop_ended(Scan *s) {
+  int kept = 0;
+  for (int i = 0; i < s->count; i++) {
+    const Entry *e = &s->entries[i];
+    if (e->nprocs > 0 || e->mount > 0 || e->by != 0)
+      s->entries[kept++] = *e;
+  }
+  s->count = kept;
+}
+
 void scan_run(Scan *s, procfs_Walk *walk) {
-  for (pid_t pid; (pid = procfs_next(walk)) > 0;)
-    see_process(s, pid);
+  look(s, walk, s->types);
   see_mounts(s);
+  ask_all(s);
+  look_again(s, walk);
   if (s->deep)
     run_deep(s, walk);
-  ask_all(s);
+  drop_ended(s);
   if (s->count > 0)
     qsort(s->entries, (size_t)s->count, sizeof *s->entries, by_number);
 }

@@ -26,6 +26,8 @@ typedef struct Entry {
   int mount; /* number of its first mount + 1 */
   int fd;
   bool known;
+  bool lost;    /* the process was gone before it was asked */
+  bool settled; /* counted by an earlier look */
 } Entry;
 
 typedef struct Mount {
@@ -44,6 +46,8 @@ typedef struct Scan {
   int mount_count, mount_room;
   int proc_fd, netlink_fd;
   unsigned types; /* a bit for each type wanted */
+  unsigned looked_for; /* the same for the look that is under way */
+  bool again;          /* it is not the first one */
   bool deep, failed;
   bool foreign; /* this /proc's pids are not the caller's */
   int processes, hidden, hidden_fds;
