@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +64,44 @@ static void hold(Scan *s, int type, ino_t ino, unsigned by, pid_t pid,
   e->holder = pid;
   e->holder_fd = number;
   e->path = scan_keep(s, path, strlen(path));
+}
+
+/* -- mounts of others ----------------------------------------------------- */
+
+bool scan_is_new_table(Scan *s, ino_t ino) {
+  for (int i = 0; i < s->table_count; i++)
+    if (s->tables[i] == ino)
+      return false;
+  if (!scan_grow(s, &s->tables, s->table_count, &s->table_room,
+                 sizeof *s->tables))
+    return false;
+  s->tables[s->table_count++] = ino;
+  return true;
+}
+
+/* A namespace that is mounted where only that process and its like see it. */
+static void see_their_mount(Scan *s, pid_t pid, char *line) {
+  char path[PROCFS_PATH + PATH_MAX];
+  int type;
+  ino_t ino = 0;
+  const char *point = scan_mount_point(line, &type, &ino);
+  Entry *e = point != NULL && scan_wanted(s, type) ? scan_find(s, type, ino)
+                                                   : NULL;
+  if (e == NULL || e->nprocs > 0 || e->holder > 0 || e->mount > 0)
+    return;
+  int n = snprintf(path, sizeof path, "%d/root%s", (int)pid, point);
+  e->by |= BY_MOUNT;
+  e->holder = pid;
+  e->path = scan_keep(s, path, (size_t)n < sizeof path ? (size_t)n : 0);
+}
+
+/* The mounts of each mount namespace are read once. */
+static void see_their_mounts(Scan *s, pid_t pid) {
+  char path[PROCFS_PATH];
+  ino_t ino;
+  procfs_path(path, pid, "ns/mnt");
+  if (read_name(s, path, &ino) >= 0 && scan_is_new_table(s, ino))
+    scan_mountinfo(s, pid, see_their_mount);
 }
 
 /* -- descriptors ---------------------------------------------------------- */
@@ -127,6 +166,7 @@ static void see_future(Scan *s, pid_t pid) {
 
 /* After every process was counted: `hold` passes over what has processes. */
 void scan_deep_process(Scan *s, pid_t pid) {
+  see_their_mounts(s, pid);
   see_future(s, pid);
   each_number(s, pid, "task", see_thread);
   if (!each_number(s, pid, "fd", see_descriptor))

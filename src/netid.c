@@ -13,11 +13,13 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "lib.h"
 
 /* One attribute of four bytes at `at`; returns where the next one goes. */
@@ -190,22 +192,32 @@ static void push_named(lua_State *L, const Named *n, const char *name) {
     set_integer(L, "netnsid", id);
 }
 
+/* The device of namespace files; 0 without /proc on a kernel before 6.11. */
+static dev_t nsfs_device(void) {
+  struct stat st = {0};
+  if (stat("/proc/self/ns/net", &st) == 0)
+    return st.st_dev;
+  int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+  int net = self == -1 ? -1 : ioctl(self, PIDFD_GET_NET_NAMESPACE, 0);
+  if (net >= 0 && fstat(net, &st) == 0)
+    close(net);
+  if (self >= 0)
+    close(self);
+  return st.st_dev;
+}
+
 /* ns.scan_netns(folder, ids) -> {{name=, ns=, netnsid=}...}    ip-netns(8)
    In the kernel's order, as `ip netns list` has it. ids: ask for
    netnsid, too. */
 static int netid_scan_netns(lua_State *L) {
-  struct stat st;
   const char *folder = lib_checkpath(L, 1);
-  Named n = {.sock = -1};
+  Named n = {.sock = -1, .dev = nsfs_device()};
   char *entries = lib_scratch(L, 32768);
   n.dir = lib_newfd(L);
   lua_toclose(L, -1);
   n.dir->fd =
     (int)lib_check(L, open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
                    "open", "sr", folder, "O_DIRECTORY");
-  lib_check(L, stat("/proc/self/ns/net", &st), "stat", "s",
-            "/proc/self/ns/net");
-  n.dev = st.st_dev;
   if (lua_toboolean(L, 2))
     n.sock = push_netlink(L);
   lua_newtable(L);

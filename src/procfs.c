@@ -68,6 +68,12 @@ bool procfs_foreign(const procfs_Walk *walk) {
   return (pid_t)procfs_number(&s) != getpid();
 }
 
+void procfs_checkours(lua_State *L, const procfs_Walk *walk) {
+  if (procfs_foreign(walk))
+    lib_fail_text(L, ESRCH, "readlinkat", "\"/proc/self\"",
+                  "this /proc is of another pid namespace: ");
+}
+
 /* -- small reads ---------------------------------------------------------- */
 
 unsigned long procfs_number(const char **s) {

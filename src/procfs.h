@@ -22,6 +22,8 @@ procfs_Walk *procfs_newwalk(lua_State *L, const char *path);
 pid_t procfs_next(procfs_Walk *walk);
 /* Is this the procfs of another pid namespace than the caller's? */
 bool procfs_foreign(const procfs_Walk *walk);
+/* Raises ESRCH if it is: its numbers would mean other processes to us. */
+void procfs_checkours(lua_State *L, const procfs_Walk *walk);
 
 /* A path below /proc: "4294967295/ns/" and a short name fit. */
 #define PROCFS_PATH 64

@@ -21,6 +21,8 @@ enum {
   COL_STATE = 32, COL_COMM = 64, COL_ARGS = 128, COL_UID = 256,
   COL_USER = 512, COL_NSPID = 1024, COL_NS = 4096,
   COL_STAT = COL_PPID | COL_PGID | COL_SID | COL_TTY | COL_STATE | COL_COMM,
+  /* to read one of these tells that the process is there */
+  COL_TELLING = COL_STAT | COL_UID | COL_USER | COL_ARGS | COL_NSPID,
 };
 
 /* ps's names; the first for a bit is the field of the row. */
@@ -57,6 +59,7 @@ typedef struct Ps {
   unsigned long wanted;
   int users; /* stack index of the cache of user names */
   char *args;
+  bool named; /* only these pids were asked for */
   int hidden;
 } Ps;
 
@@ -161,13 +164,19 @@ static void set_namespaces(lua_State *L, Ps *ps, pid_t pid) {
   }
 }
 
+static bool is_there(const Ps *ps, pid_t pid) {
+  char path[PROCFS_PATH];
+  procfs_path(path, pid, "")[-1] = '\0';
+  return faccessat(ps->walk->h.fd, path, F_OK, 0) == 0;
+}
+
 /* Pushes the row of a process; false (and nothing) when it is gone. */
 static bool push_row(lua_State *L, Ps *ps, pid_t pid) {
   unsigned long wanted = ps->wanted;
   lua_createtable(L, 0, __builtin_popcountl(wanted));
   set_integer(L, "pid", pid);
-  bool alive = true;
-  if (wanted & COL_STAT)
+  bool alive = !ps->named || (wanted & COL_TELLING) || is_there(ps, pid);
+  if (alive && (wanted & COL_STAT))
     alive = set_stat(L, ps, pid);
   if (alive && (wanted & (COL_UID | COL_USER)))
     alive = set_user(L, ps, pid);
@@ -210,13 +219,15 @@ static unsigned long check_columns(lua_State *L, int arg) {
   return all;
 }
 
-/* ns.scan_processes(columns [, proc [, pids]]) -> rows, hidden    proc(5)
-   pids: a list of the only ones to look at */
+/* ns.scan_processes(columns [, proc [, pids]]) -> rows, hidden, foreign
+   proc(5). pids: a list of the only ones to look at; foreign: is it the procfs
+   of another pid namespace? */
 static int ps_scan_processes(lua_State *L) {
   lua_settop(L, 3);
   Ps ps = {.wanted = check_columns(L, 1)};
   const char *proc = lib_optpath(L, 2, "/proc");
-  if (!lua_isnil(L, 3))
+  ps.named = !lua_isnil(L, 3);
+  if (ps.named)
     luaL_checktype(L, 3, LUA_TTABLE);
   ps.walk = procfs_newwalk(L, proc);
   ps.args = lib_scratch(L, ps.wanted & COL_ARGS ? ARGS_ROOM : 1);
@@ -226,7 +237,7 @@ static int ps_scan_processes(lua_State *L) {
   lua_Integer n = 0;
   for (lua_Integer i = 1;; i++) {
     pid_t pid;
-    if (lua_istable(L, 3)) {
+    if (ps.named) {
       lua_rawgeti(L, 3, i);
       pid = lua_isnil(L, -1) ? 0 : (pid_t)lua_tointeger(L, -1);
       lua_pop(L, 1);
@@ -238,9 +249,10 @@ static int ps_scan_processes(lua_State *L) {
     if (push_row(L, &ps, pid))
       lua_rawseti(L, -2, ++n);
   }
-  lib_close(&ps.walk->h);
   lua_pushinteger(L, ps.hidden);
-  return 2;
+  lua_pushboolean(L, procfs_foreign(ps.walk));
+  lib_close(&ps.walk->h);
+  return 3;
 }
 
 /* ns.ps_column(word) -> field, heading    ps(1)'s names for columns */
@@ -263,9 +275,7 @@ static int ps_ps_column(lua_State *L) {
 static int ps_nspid(lua_State *L) {
   pid_t pid = lib_checkpid(L, 1);
   procfs_Walk *walk = procfs_newwalk(L, "/proc");
-  if (procfs_foreign(walk))
-    lib_fail_text(L, ESRCH, "readlinkat", "\"/proc/self\"",
-                  "this /proc is of another pid namespace: ");
+  procfs_checkours(L, walk);
   if (!push_nspid(L, walk->h.fd, pid))
     lib_fail(L, ESRCH, "openat", "d", (int)pid);
   lib_close(&walk->h);
@@ -300,6 +310,7 @@ static int ps_scan_visible(lua_State *L) {
   lib_Ns *ns = lib_checkns(L, 1);
   lua_settop(L, 2);
   procfs_Walk *walk = procfs_newwalk(L, lib_optpath(L, 2, "/proc"));
+  procfs_checkours(L, walk); /* the kernel translates our numbers only */
   lua_newtable(L);
   lua_newtable(L);
   lua_Integer n = 0;

@@ -44,6 +44,15 @@ static void push_mounts(lua_State *L, const Scan *s, const Entry *e) {
   luaL_pushresult(&B);
 }
 
+/* The path is "PID/root/run/a". */
+static void push_their_mount(lua_State *L, const Scan *s, const Entry *e,
+                             const char *comma) {
+  const char *path = strstr(s->text + e->path, "/root/");
+  lua_pushfstring(L, "%sbind mount %s in the mount namespace of %d", comma,
+                  path != NULL ? path + strlen("/root") : "(a long path)",
+                  (int)e->holder);
+}
+
 /* Pushes what keeps it alive, in words. */
 static void push_keepers(lua_State *L, const Scan *s, const Entry *e) {
   int n = 0;
@@ -54,6 +63,8 @@ static void push_keepers(lua_State *L, const Scan *s, const Entry *e) {
     const char *path = s->text + s->mounts[e->mount - 1].path;
     lua_pushfstring(L, "%sbind mount %s", n++ ? ", " : "", path);
   }
+  if (e->by & BY_MOUNT)
+    push_their_mount(L, s, e, n++ ? ", " : "");
   if (e->by & BY_THREAD)
     lua_pushfstring(L, "%sa thread of %d", n++ ? ", " : "", (int)e->holder);
   if (e->by & BY_FD)
@@ -158,6 +169,10 @@ static int scan_namespaces(lua_State *L) {
   }
   set_integer(L, "processes", s->processes);
   set_integer(L, "hidden", s->hidden);
+  if (s->unseen_mounts) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, "unseen_mounts");
+  }
   if (deep)
     set_integer(L, "hidden_descriptors", s->hidden_fds);
   lib_close(&walk->h);
@@ -170,7 +185,10 @@ static int scan_members(lua_State *L) {
   char path[PROCFS_PATH];
   int type = lib_checknstype(L, 1), hidden = 0;
   ino_t wanted = (ino_t)luaL_checkinteger(L, 2);
+  bool ours = lua_isnoneornil(L, 3);
   procfs_Walk *walk = procfs_newwalk(L, lib_optpath(L, 3, "/proc"));
+  if (ours)
+    procfs_checkours(L, walk);
   lua_newtable(L);
   lua_Integer n = 0;
   for (pid_t pid; (pid = procfs_next(walk)) > 0;) {

@@ -17,6 +17,9 @@
 #include "kernel.h"
 #include "scan.h"
 
+/* Of mountinfo: a path may be 4096 bytes, and each of them "\\012". */
+#define LONGEST_LINE (20 * 1024)
+
 /* -- memory --------------------------------------------------------------- */
 
 static int scan_gc(lua_State *L) {
@@ -32,6 +35,7 @@ static int scan_gc(lua_State *L) {
   free(s->slots);
   free(s->text);
   free(s->mounts);
+  free(s->tables);
   memset(s, 0, sizeof *s);
   s->netlink_fd = s->last_fd = -1;
   return 0;
@@ -45,8 +49,7 @@ Scan *scan_new(lua_State *L) {
   return s;
 }
 
-/* Room for one more of an array that doubles; false when memory is out. */
-static bool grow(Scan *s, void *array, int count, int *room, size_t size) {
+bool scan_grow(Scan *s, void *array, int count, int *room, size_t size) {
   if (count < *room)
     return true;
   int more = *room ? *room * 2 : 64;
@@ -117,7 +120,7 @@ Entry *scan_find(Scan *s, int type, ino_t ino) {
   int *at = slot(s, type, ino);
   if (*at > 0)
     return &s->entries[*at - 1];
-  if (!grow(s, &s->entries, s->count, &s->room, sizeof *s->entries))
+  if (!scan_grow(s, &s->entries, s->count, &s->room, sizeof *s->entries))
     return NULL;
   Entry *e = &s->entries[s->count];
   memset(e, 0, sizeof *e);
@@ -208,42 +211,52 @@ static void unescape(char *s) {
 }
 
 /* "36 35 0:4 net:[4026532189] /run/netns/a rw shared:1 - nsfs nsfs rw" */
-static void see_mount(Scan *s, char *line) {
+char *scan_mount_point(char *line, int *type, ino_t *ino) {
   char *field[5], *rest = line;
-  ino_t ino = 0;
   for (int i = 0; i < 5; i++)
     if ((field[i] = strsep(&rest, " ")) == NULL)
-      return;
-  int type = scan_parse(field[3], &ino);
-  if (!scan_wanted(s, type) || rest == NULL || strstr(rest, " - nsfs ") == NULL)
-    return;
+      return NULL;
+  *type = scan_parse(field[3], ino);
+  if (*type < 0 || rest == NULL || strstr(rest, " - nsfs ") == NULL)
+    return NULL;
   unescape(field[4]);
+  return field[4];
+}
+
+static void see_mount(Scan *s, pid_t pid, char *line) {
+  int type;
+  ino_t ino = 0;
+  (void)pid;
+  const char *path = scan_mount_point(line, &type, &ino);
+  if (path == NULL || !scan_wanted(s, type))
+    return;
   Entry *e = scan_find(s, type, ino);
-  if (e == NULL || !grow(s, &s->mounts, s->mount_count, &s->mount_room,
-                         sizeof *s->mounts))
+  if (e == NULL || !scan_grow(s, &s->mounts, s->mount_count, &s->mount_room,
+                              sizeof *s->mounts))
     return;
   int *link = &e->mount;
   for (; *link > 0; link = &s->mounts[*link - 1].next)
-    if (strcmp(s->text + s->mounts[*link - 1].path, field[4]) == 0)
+    if (strcmp(s->text + s->mounts[*link - 1].path, path) == 0)
       return; /* mounted over itself */
-  s->mounts[s->mount_count] =
-    (Mount){scan_keep(s, field[4], strlen(field[4])), 0};
+  s->mounts[s->mount_count] = (Mount){scan_keep(s, path, strlen(path)), 0};
   *link = ++s->mount_count;
 }
 
-static void see_mounts(Scan *s) {
-  char buffer[16384];
+bool scan_mountinfo(Scan *s, pid_t pid, scan_Line *see) {
+  char buffer[LONGEST_LINE], path[PROCFS_PATH] = "self/mountinfo";
   size_t kept = 0;
   ssize_t n;
-  int fd = openat(s->proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+  if (pid > 0)
+    procfs_path(path, pid, "mountinfo");
+  int fd = openat(s->proc_fd, path, O_RDONLY | O_CLOEXEC);
   if (fd == -1)
-    return;
+    return false;
   while ((n = read(fd, buffer + kept, sizeof buffer - 1 - kept)) > 0) {
     char *line = buffer, *end;
     buffer[kept + (size_t)n] = '\0';
     while ((end = strchr(line, '\n')) != NULL) {
       *end = '\0';
-      see_mount(s, line);
+      see(s, pid, line);
       line = end + 1;
     }
     kept = strlen(line);
@@ -252,6 +265,7 @@ static void see_mounts(Scan *s) {
       kept = 0; /* a line longer than any path: not one of ours */
   }
   close(fd);
+  return true;
 }
 
 /* -- the whole of it ------------------------------------------------------ */
@@ -312,6 +326,7 @@ static void run_deep(Scan *s, procfs_Walk *walk) {
   if (fstatat(s->proc_fd, "self/ns/mnt", &st, 0) == 0) {
     s->nsfs_major = major(st.st_dev);
     s->nsfs_minor = minor(st.st_dev);
+    scan_is_new_table(s, st.st_ino); /* its mounts were seen */
   }
   lseek(walk->h.fd, 0, SEEK_SET);
   for (pid_t pid; (pid = procfs_next(walk)) > 0;)
@@ -333,7 +348,7 @@ static void drop_ended(Scan *s) {
 
 void scan_run(Scan *s, procfs_Walk *walk) {
   look(s, walk, s->types);
-  see_mounts(s);
+  s->unseen_mounts = !scan_mountinfo(s, 0, see_mount);
   ask_all(s);
   look_again(s, walk);
   if (s->deep)

@@ -9,7 +9,8 @@
 #include "procfs.h"
 
 /* What was seen to keep a namespace alive, beside its processes. */
-enum { BY_CHILD = 1, BY_FD = 2, BY_FUTURE = 4, BY_THREAD = 8, BY_KERNEL = 16 };
+enum { BY_CHILD = 1, BY_FD = 2, BY_FUTURE = 4, BY_THREAD = 8, BY_KERNEL = 16,
+       BY_MOUNT = 32 };
 
 typedef struct Entry {
   ino_t ino, owner, parent;
@@ -50,6 +51,7 @@ typedef struct Scan {
   bool again;          /* it is not the first one */
   bool deep, failed;
   bool foreign; /* this /proc's pids are not the caller's */
+  bool unseen_mounts; /* and it does not show the caller's mounts */
   int processes, hidden, hidden_fds;
   pid_t last; /* the process whose particulars are these: */
   int last_fd; /* its pidfd, -1: none */
@@ -57,6 +59,8 @@ typedef struct Scan {
   uid_t last_uid;
   size_t last_command;
   unsigned nsfs_major, nsfs_minor; /* the device of namespace files */
+  ino_t *tables; /* mount namespaces whose mounts were seen */
+  int table_count, table_room;
 } Scan;
 
 /* Pushes an empty scan; what it holds is freed with it. */
@@ -71,6 +75,17 @@ int scan_parse(const char *name, ino_t *ino);
 /* Index of a CLONE_NEW* bit in lib_nstypes, -1: none. */
 int scan_type(int flag);
 bool scan_wanted(const Scan *s, int type);
+/* Room for one more of an array that doubles; false when memory is out. */
+bool scan_grow(Scan *s, void *array, int count, int *room, size_t size);
+/* Calls see(s, pid, line) for each line of PID/mountinfo, of self's for 0;
+   false when it cannot be read. */
+typedef void scan_Line(Scan *s, pid_t pid, char *line);
+bool scan_mountinfo(Scan *s, pid_t pid, scan_Line *see);
+/* The mount point in a line of mountinfo, NULL when no namespace is mounted
+   there; *type and *ino tell which. */
+char *scan_mount_point(char *line, int *type, ino_t *ino);
+/* True the first time that it is told of this mount namespace. */
+bool scan_is_new_table(Scan *s, ino_t ino);
 /* Keeps a string; returns where it begins, 0 for none. */
 size_t scan_keep(Scan *s, const char *text, size_t length);
 /* Asks for the particulars of an entry, once. */

@@ -353,6 +353,18 @@ static int word_nstype(lua_State *L) {
   return 0;
 }
 
+/* nslua.sys.nstypes([flags]) -> { word = true, ... }: those named, or all */
+static int word_nstypes(lua_State *L) {
+  unsigned long flags = lib_checkflags(L, 1, lib_nstypes);
+  lua_createtable(L, 0, LIB_NSCOUNT);
+  for (int i = 0; i < LIB_NSCOUNT; i++)
+    if (flags == 0 || (flags & (unsigned)lib_nsflags[i])) {
+      lua_pushboolean(L, 1);
+      lua_setfield(L, -2, lib_nstypes[i].word);
+    }
+  return 1;
+}
+
 /* nslua.sys.nearest(word, words) -> the one that may have been meant | nil */
 static int word_nearest(lua_State *L) {
   const char *word = luaL_checkstring(L, 1);
@@ -373,6 +385,7 @@ static int word_nearest(lua_State *L) {
 static const luaL_Reg internals[] = {
   {"nearest", word_nearest},
   {"nstype", word_nstype},
+  {"nstypes", word_nstypes},
   {NULL, NULL},
 };
 

@@ -42,7 +42,7 @@ list.make = make
 -- The same list with other records.
 local function alike(self, rows, columns, shown)
   return make(rows, self.name, columns, { hidden = self.hidden, hidden_descriptors = self.hidden_descriptors,
-    noproc = self.noproc, proc = self.proc, foreign = self.foreign, format = self.format, shown = shown })
+    noproc = self.noproc, gone = self.gone, proc = self.proc, foreign = self.foreign, format = self.format, shown = shown })
 end
 
 
@@ -57,6 +57,9 @@ end
 ---@param fn string|fun(row: table): any
 ---@return nslua.List
 function methods:where(fn)
+  if type(fn) ~= "string" and type(fn) ~= "function" then
+    sys.raise("bad argument #1 to 'where' (function or expression expected)")
+  end
   if type(fn) == "string" then
     fn = require "nslua.filter".compile(fn, require "nslua.view".fields(self))
   end
@@ -197,48 +200,49 @@ list.call_as, list.number_of = call_as, number_of
 
 local LIST_KEYS = { type = true, pid = true, deep = true, persistent = true, proc = true }
 
--- The row of a handle: what can be said without /proc.
-local function row_of(handle)
-  local owner, parent = handle:owner(), nil
-  if handle.type == "pid" or handle.type == "user" then parent = handle:parent() end
-  return {
-    ns = handle.inode, type = handle.type, id = handle.id, nprocs = 1, pid = ns.getpid(),
-    ons = handle.type ~= "user" and owner and owner.inode or nil,
-    pns = parent and parent.inode or nil, kept_by = "processes",
-  }
+-- Only these types, in lsns's order.
+local function sorted(rows, types)
+  local wanted, some = sys.nstypes(types), {}
+  for _, row in ipairs(rows) do
+    if wanted[row.type] then some[#some + 1] = row end
+  end
+  table.sort(some, function(a, b) return a.ns < b.ns end)
+  return some
 end
 
--- Without /proc a process can still ask for its own.
-local function own_only(types)
-  local rows, wanted = {}, nil
-  if types then
-    wanted = {}
-    for _, word in ipairs(type(types) == "table" and types or { types }) do wanted[word] = true end
-  end
-  for word, handle in pairs(ns.of(ns.getpid())) do
-    if not wanted or wanted[word] then rows[#rows + 1] = row_of(handle) end
-    handle:close()
-  end
-  table.sort(rows, function(a, b) return a.ns < b.ns end)
-  return rows, { processes = 1, hidden = 0, noproc = true }
+-- Without /proc: what is known of one process, and what is mounted.
+local function scan_without(types, pid)
+  local bare = require "nslua.bare"
+  local rows = bare.of(pid or ns.getpid())
+  if not pid then bare.add_mounts(rows) end
+  return sorted(rows, types), { processes = 1, hidden = 0, noproc = true }
 end
 
-local function scan(opts, proc)
-  local ok, rows, about = pcall(call_as, "list", "namespace type", ns.scan_namespaces, opts.type, opts.deep, proc)
-  if ok then return rows, about end
-  if type(rows) ~= "table" or opts.proc or rows.name ~= "ENOENT" then error(rows, 0) end
-  return own_only(opts.type)
+local function scan(types, opts, pid)
+  local ok, rows, about = pcall(call_as, "list", "namespace type", ns.scan_namespaces, types, opts.deep, opts.proc)
+  if not ok then
+    if type(rows) ~= "table" or opts.proc or rows.name ~= "ENOENT" then error(rows, 0) end
+    return scan_without(types, pid)
+  end
+  if about.unseen_mounts then
+    for _, row in ipairs(rows) do rows[row.type .. " " .. row.ns] = row end
+    require "nslua.bare".add_mounts(rows)
+    rows = sorted(rows, types)
+  end
+  return rows, about
 end
 
 -- The namespace numbers of one process, by type.
-local function numbers_of(pid, proc)
+local function numbers_of(pid, proc, foreign)
   local columns = { "ppid" }
   for _, word in ipairs(list.types) do columns[#columns + 1] = word .. "ns" end
   local found, hidden = ns.scan_processes(columns, proc, { pid })
   if not found[1] then
-    error(sys.error(3, "openat", ("\"%s/%d\""):format(proc, pid), "no process has this pid: "), 0)
+    error(sys.error(3, "openat", sys.quote(("%s/%d"):format(proc, pid)), foreign
+      and "this /proc is of another pid namespace, where no process has this pid: "
+      or "no process has this pid: "), 0)
   end
-  if hidden > 0 then error(sys.error(13, "readlinkat", ("\"%s/%d/ns\""):format(proc, pid)), 0) end
+  if hidden > 0 then error(sys.error(13, "readlinkat", sys.quote(("%s/%d/ns"):format(proc, pid))), 0) end
   return found[1]
 end
 
@@ -254,7 +258,7 @@ end
 ---    print(ns.list())
 ---    for _, n in ipairs(ns.list { type = "uts" }) do print(n.ns, n.nprocs) end
 ---
----@param opts? string|table  a type, or a table with these keys,
+---@param opts? string|table  a type, or a table of types with these keys,
 ---   type: only these; pid: only those of this process; deep: also those kept
 ---   by descriptors, threads, for future children, and all mount namespaces;
 ---   persistent: only those without a process; proc: another procfs
@@ -266,12 +270,15 @@ function list.list(opts)
   end
   opts = opts or {}
   check_keys("list", opts, LIST_KEYS)
-  local proc = opts.proc or "/proc"
-  local only = opts.pid and numbers_of(number_of(opts.pid), proc)
-  local rows, about = scan(opts, proc)
-  about.proc = proc
+  local pid = opts.pid and number_of(opts.pid)
+  local types = opts[1] and table.move(opts, 1, #opts, 1, {}) or opts.type
+  local rows, about = scan(types, opts, pid)
+  about.proc = opts.proc or "/proc"
   local result = make(rows, "namespaces", nil, about)
-  if only then result = result:where(function(n) return only[n.type .. "ns"] == n.ns end) end
+  if pid and not about.noproc then
+    local only = numbers_of(pid, about.proc, about.foreign)
+    result = result:where(function(n) return only[n.type .. "ns"] == n.ns end)
+  end
   if opts.persistent then result = result:where(function(n) return n.nprocs == 0 end) end
   return result
 end

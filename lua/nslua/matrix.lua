@@ -3,6 +3,7 @@
 
 local text = require "nslua.text"
 local processes = require "nslua.ps"
+local view = require "nslua.view"
 
 local matrix = {}
 
@@ -61,17 +62,18 @@ end
 ---
 ---    print(ns.matrix { ns.getpid(), box })
 ---
+---Raises: ESRCH (none of the processes is there).
 ---@param pids? (integer|nslua.Proc)[]
 ---@return nslua.Lines
 function matrix.matrix(pids)
   local asked = { "args" }
   for _, word in ipairs(COLUMNS) do asked[#asked + 1] = word .. "ns" end
   asked.pid = pids
-  local groups = {}
+  local list, groups = processes.ps(asked), {}
   if pids then
-    for i, row in ipairs(processes.ps(asked)) do groups[i] = { row = row, count = 1 } end
+    for i, row in ipairs(list) do groups[i] = { row = row, count = 1 } end
   else
-    groups = grouped(processes.ps(asked))
+    groups = grouped(list)
   end
   local columns, seen, counts, rows = { { title = "PID", right = true, whole = true } }, {}, {}, {}
   for i, word in ipairs(COLUMNS) do
@@ -80,7 +82,10 @@ function matrix.matrix(pids)
   end
   columns[#columns + 1] = { title = "COMMAND" }
   for i, group in ipairs(groups) do rows[i] = matrix_row(group, seen, counts, pids ~= nil) end
-  return text.lines(text.table(columns, rows, { width = text.columns() }))
+  local width = text.columns()
+  local lines = text.table(columns, rows, { width = width })
+  for _, remark in ipairs(view.remarks(list, width)) do lines[#lines + 1] = remark end
+  return text.lines(lines)
 end
 
 return matrix

@@ -31,17 +31,6 @@ local function pid_of(what, arg, name)
   sys.raise(("bad argument #%d to '%s' (Proc or pid > 0 expected)"):format(arg, name))
 end
 
-local function is_mount_point(path)
-  local number = path:fileno()
-  local real, id = ns.readlink("/proc/self/fd/" .. number), nil
-  for line in io.lines("/proc/self/fdinfo/" .. number) do id = id or line:match "^mnt_id:%s*(%d+)" end
-  for line in io.lines "/proc/self/mountinfo" do
-    local mount, point = line:match "^(%d+) %S+ %S+ %S+ (%S+)"
-    if mount == id then return point == real end -- others of that path lie under it
-  end
-  return false
-end
-
 -- The folder must be a shared mount: a name that is deleted here then goes
 -- from every mount namespace, or its network would live on in some of them.
 -- The lock is the one that `ip` takes.
@@ -52,17 +41,21 @@ local function prepare_folder()
   end
   local folder <close> = ns.open(netns.folder, "directory")
   folder:flock "ex"
-  if not is_mount_point(folder) then
-    ns.mount(netns.folder, netns.folder, "none", "bind,rec")
-  end
+  local ok, _, _, err = ns.try(ns.mount, "", netns.folder, "none", "shared,rec")
+  if ok then return end
+  if err.name ~= "EINVAL" then error(err, 0) end
+  ns.mount(netns.folder, netns.folder, "none", "bind,rec") -- it was no mount point yet
   ns.mount("", netns.folder, "none", "shared,rec")
 end
 
--- A new name for the namespace in the file `source`.
-local function give_name(path, source)
+-- A new name for a namespace.
+local function give_name(path, handle)
   prepare_folder()
   ns.open(path, "create,excl", "000"):close()
-  local ok, _, _, err = ns.try(ns.mount, source, path, "none", "bind")
+  local ok, _, _, err = ns.try(function()
+    local tree <close> = ns.open_tree(handle, "clone") -- asks no /proc, as a mount of /proc/PID/ns/net would
+    return ns.move_mount(tree, path) ~= nil
+  end)
   if not ok then
     ns.unlink(path)
     error(err, 0)
@@ -125,7 +118,8 @@ function netns.add(name)
   ready_w:close()
   local errno = tonumber(ready_r:read(16) or "5")
   if errno ~= 0 then error(sys.error(errno, "unshare", "CLONE_NEWNET"), 0) end
-  return give_name(path, ("/proc/%d/ns/net"):format(child.pid))
+  local handle <close> = ns.of(child, "net")
+  return give_name(path, handle)
 end
 
 
@@ -133,16 +127,17 @@ end
 ---
 ---    ns.netns.attach("box", box)
 ---
----Raises: EEXIST, ENOENT (no such process), EPERM, EACCES.
+---Raises: EEXIST, ESRCH (no such process), EPERM, EACCES.
 ---@param name string
 ---@param process integer|nslua.Proc|nslua.Ns
 ---@return true
 function netns.attach(name, process)
   local path = check_name(name, "attach")
   if getmetatable(process) == "nslua.Ns" and process.type == "net" then
-    return give_name(path, "/proc/self/fd/" .. sys.fd_number(process))
+    return give_name(path, process)
   end
-  return give_name(path, ("/proc/%d/ns/net"):format(pid_of(process, 2, "attach")))
+  local handle <close> = ns.of(pid_of(process, 2, "attach"), "net")
+  return give_name(path, handle)
 end
 
 
@@ -156,6 +151,7 @@ end
 ---@return true
 function netns.del(name)
   local path = check_name(name, "del")
+  if not ns.access(path) then error(sys.error(2, "open", sys.quote(path)), 0) end
   local ok, _, _, err = ns.try(ns.umount, path, "detach")
   if not ok and err.name ~= "EINVAL" then error(err, 0) end -- EINVAL: a file without a mount
   return ns.unlink(path)

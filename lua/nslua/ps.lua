@@ -41,6 +41,20 @@ local function some_pids(what)
   return pids
 end
 
+-- Those that were asked for and are not there: a note, or an error where that
+-- is all.
+local function missing(pids, rows, proc)
+  local there, gone = {}, {}
+  for _, row in ipairs(rows) do there[row.pid] = true end
+  for _, pid in ipairs(pids) do
+    if not there[pid] then gone[#gone + 1] = pid end
+  end
+  if #rows == 0 and #gone > 0 then
+    error(sys.error(3, "openat", sys.quote(("%s/%d"):format(proc, gone[1])), "no process has this pid: "), 0)
+  end
+  return gone
+end
+
 
 ---The processes, with any of these columns: pid ppid pgid sid user uid tty
 ---state comm args nspid, and mntns utsns ipcns netns pidns userns cgroupns
@@ -50,6 +64,8 @@ end
 ---    print(ns.ps { "pid", "pidns", "args" })
 ---    print(ns.ps { inside = box })    -- also `inpid`, the number in there
 ---
+---Raises: ESRCH (none of the processes that `pid` names is there), ENOENT (no
+---procfs).
 ---@param opts? string|table  columns ("pid,args" or a list), and the keys
 ---   pid: only these; inside: only those which that pid namespace can see;
 ---   proc: another procfs
@@ -71,11 +87,13 @@ function processes.ps(opts)
   for _, word in ipairs(columns) do
     if word ~= "inpid" then asked[#asked + 1] = word end
   end
-  local rows, hidden = ns.scan_processes(asked, opts.proc, pids)
+  local proc = opts.proc or "/proc"
+  local rows, hidden, foreign = ns.scan_processes(asked, proc, pids)
+  local gone = pids and not inner and missing(pids, rows, proc) or nil
   for _, row in ipairs(rows) do
     if inner then row.inpid = inner[row.pid] end
   end
-  return list.make(rows, "processes", columns, { hidden = hidden, proc = opts.proc or "/proc" })
+  return list.make(rows, "processes", columns, { hidden = hidden, foreign = foreign or nil, gone = gone, proc = proc })
 end
 
 return processes

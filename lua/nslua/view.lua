@@ -177,10 +177,13 @@ function view.notes(self)
     notes[#notes + 1] = ("the descriptors of %d processes could not be read"):format(self.hidden_descriptors)
   end
   if self.noproc then
-    notes[#notes + 1] = "no /proc is mounted here: only this process's own namespaces are known"
+    notes[#notes + 1] = "no /proc is mounted here: only the namespaces of one process are known, and those mounted"
   end
   if self.foreign then
     notes[#notes + 1] = "this /proc belongs to another pid namespace: its pids are not ours"
+  end
+  if self.gone and #self.gone > 0 then
+    notes[#notes + 1] = "no process has the pid " .. table.concat(self.gone, ", ")
   end
   if self.proc and hides(self.proc) then
     notes[#notes + 1] = "this /proc is mounted with hidepid: processes of other users are not in it"
@@ -222,16 +225,27 @@ function view.lines(self, opts)
 end
 
 
+---The notes as they stand below a table, in lines of this width.
+---@param self nslua.List
+---@param width? integer
+---@return string[]
+function view.remarks(self, width)
+  local lines = view.notes(self)
+  for i, note in ipairs(lines) do
+    note = "(" .. note .. ")"
+    lines[i] = width and fold.text(note, width - 1) or note
+  end
+  return lines
+end
+
+
 ---A list as text, as wide as the terminal, with what it could not show.
 ---@param self nslua.List
 ---@return string
 function view.text(self)
   local width = text.columns()
   local lines = view.lines(self, { width = width })
-  for _, note in ipairs(view.notes(self)) do
-    note = "(" .. note .. ")"
-    lines[#lines + 1] = width and fold.text(note, width - 1) or note
-  end
+  for _, remark in ipairs(view.remarks(self, width)) do lines[#lines + 1] = remark end
   return table.concat(lines, "\n")
 end
 

@@ -46,6 +46,7 @@ function ns.scan_members(type, inode, proc) end
 ---@param pids? integer[]  only these
 ---@return table[] rows
 ---@return integer hidden  processes whose namespaces the caller may not see
+---@return boolean foreign  is this the procfs of another pid namespace?
 function ns.scan_processes(columns, proc, pids) end
 
 ---What a pid namespace can see: its own processes and its descendants'.
