@@ -10,121 +10,196 @@
 --   -d, --deep            also those kept by descriptors, threads, ...
 --   -Q, --filter EXPR     only rows for which this is true: 'nprocs > 1 && user =~ "^ro"'
 --   -o, --output COLS     columns: ns,type,path,nprocs,pid,ppid,command,uid,
---                         user,netnsid,nsfs,pns,ons,id,kept_by,owner_uid
+--                         user,netnsid,nsfs,pns,ons,id,kept_by,owner_uid;
+--                         +COLS: beside the usual ones
 --       --output-all      all of them
 --   -T, --tree[=REL]      a tree by owner (default), parent or process
+--   -l, --list            no tree: else the usual columns have one by process
 --   -J, --json            JSON;  --dot  Graphviz;  --svg  a picture
 --   -m, --matrix          who shares what
 --   -n, --noheadings      no first line
 --   -r, --raw             one space between columns and none within
 --   -u, --notruncate      never cut to the width of the terminal
 --   -H, --list-columns    the names of all columns
---   -V, --version
---   -l, --list  -W, --nowrap   for lsns's sake: they are how this is anyway
+--   -W, --nowrap          for lsns's sake: no cell has two lines anyway
+--   -V, --version         -h, --help
+--
+-- NAMESPACE is the number of one: the processes in it.
 
 local ns = require "nslua"
 
 local COLUMNS = { "ns", "type", "path", "nprocs", "pid", "ppid", "command", "uid", "user", "netnsid", "nsfs", "pns",
   "ons", "id", "kept_by", "owner_uid" }
 
--- option -> its name below; "=" wants a value, "?" may have one after "="
-local OPTIONS = {
-  ["-t"] = "type=", ["--type"] = "type=", ["-p"] = "task=", ["--task"] = "task=", ["-P"] = "persistent",
-  ["--persistent"] = "persistent", ["-d"] = "deep", ["--deep"] = "deep", ["-Q"] = "filter=", ["--filter"] = "filter=",
-  ["-o"] = "output=", ["--output"] = "output=", ["--output-all"] = "all", ["-T"] = "tree?", ["--tree"] = "tree?",
-  ["-J"] = "json", ["--json"] = "json", ["--dot"] = "dot", ["--svg"] = "svg", ["-m"] = "matrix",
-  ["--matrix"] = "matrix",
-  ["-n"] = "noheadings", ["--noheadings"] = "noheadings", ["-r"] = "raw", ["--raw"] = "raw", ["-u"] = "whole",
-  ["--notruncate"] = "whole", ["-l"] = "list", ["--list"] = "list", ["-W"] = "nowrap", ["--nowrap"] = "nowrap",
-  ["-H"] = "columns", ["--list-columns"] = "columns", ["-h"] = "help", ["--help"] = "help",
-  ["-V"] = "version", ["--version"] = "version",
-}
+-- Letter and name; "=" wants a value, "?" may have one.
+local OPTIONS = { "t type=", "p task=", "P persistent", "d deep", "Q filter=", "o output=", "- output-all", "T tree?",
+  "l list", "J json", "- dot", "- svg", "m matrix", "n noheadings", "r raw", "u notruncate", "H list-columns",
+  "W nowrap", "V version", "h help" }
 
 local function fail(fmt, ...)
   io.stderr:write("lsns: ", (fmt:format(...):gsub("[^\n\x20-\x7e\x80-\xff]", "?")), "\n")
   os.exit(2)
 end
 
-local function read_arguments(args)
-  local opts, i = { type = {} }, 1
-  while i <= #args do
-    local word, value = args[i], nil
-    if word:find "^%-%-[%w-]+=" then word, value = word:match "^([^=]+)=(.*)$" end
-    local kind = OPTIONS[word]
-    if not kind and word:find "^%-%a." then -- -tuts
-      word, value = word:sub(1, 2), word:sub(3)
-      kind = OPTIONS[word]
+
+-- -- the command line --------------------------------------------------------
+
+-- The option of a letter.
+local function by_letter(letter)
+  for _, option in ipairs(OPTIONS) do
+    if option:sub(1, 1) == letter and letter ~= "-" then return option:match "^. ([%w-]+)(.?)$" end
+  end
+  fail("unknown option -%s", letter)
+end
+
+-- The option of a word, or of the beginning of one where that is enough.
+local function by_word(word)
+  local found = {}
+  for _, option in ipairs(OPTIONS) do
+    local name, kind = option:match "^. ([%w-]+)(.?)$"
+    if name == word then return name, kind end
+    if name:sub(1, #word) == word then found[#found + 1] = { name, kind } end
+  end
+  if #found == 1 then return table.unpack(found[1]) end
+  for i, option in ipairs(found) do found[i] = "--" .. option[1] end
+  fail(#found == 0 and "unknown option --%s" or "--%s may be %s", word, table.concat(found, " or "))
+end
+
+local function store(opts, name, value)
+  if value == "" and name ~= "tree" then fail("--%s wants a value", name) end
+  if name == "type" then
+    opts.type[#opts.type + 1] = value
+  else
+    opts[name] = value
+  end
+end
+
+-- --name, --name=value, --name value; returns how many words it took.
+local function read_long(opts, word, following)
+  local name, kind = by_word(word:match "^%-%-([^=]*)")
+  local value = word:match "=(.*)$"
+  if kind == "" and value then fail("--%s takes no value", name) end
+  if kind == "=" and not value then
+    store(opts, name, following or "")
+    return 2
+  end
+  store(opts, name, value or true)
+  return 1
+end
+
+-- -nr, -tuts, -t uts
+local function read_short(opts, word, following)
+  for i = 2, #word do
+    local name, kind = by_letter(word:sub(i, i))
+    local rest = word:sub(i + 1)
+    if kind == "=" and rest == "" then
+      store(opts, name, following or "")
+      return 2
+    elseif kind == "=" or (kind == "?" and rest ~= "") then
+      store(opts, name, kind == "?" and rest:gsub("^=", "") or rest)
+      return 1
     end
-    if kind and kind:sub(-1) == "=" and not value then
-      i = i + 1
-      value = args[i]
-    end
-    if kind and kind:sub(-1) == "=" and (value or "") == "" then fail("%s wants a value", word) end
-    local name = kind and kind:match "%a+"
-    if not kind then
-      if word:sub(1, 1) == "-" then fail("unknown option %s", word) end
-      opts.namespace = math.tointeger(tonumber(word)) or fail("not a namespace number: %s", word)
-    elseif name == "type" then
-      opts.type[#opts.type + 1] = value
-    else
-      opts[name] = value or true
-    end
-    i = i + 1
+    store(opts, name, true)
+  end
+  return 1
+end
+
+-- What does not go together.
+local function check(opts)
+  local pairs_of = { { "json", "raw" }, { "persistent", "task" }, { "list", "tree" }, { "task", "namespace" } }
+  for _, pair in ipairs(pairs_of) do
+    if opts[pair[1]] and opts[pair[2]] then fail("%s and %s do not go together", pair[1], pair[2]) end
   end
   return opts
 end
 
-local function columns_of(opts)
-  if opts.all then return COLUMNS end
-  if not opts.output then return nil end
-  local columns = {}
-  for word in opts.output:gsub("^%+", "ns,type,nprocs,pid,user,command,"):gmatch "[^,%s]+" do
-    columns[#columns + 1] = word:lower()
+local function read_arguments(args)
+  local opts, i, bare = { type = {} }, 1, false
+  while i <= #args do
+    local word = args[i]
+    if not bare and word == "--" then
+      bare, i = true, i + 1
+    elseif not bare and word:find "^%-%-" then
+      i = i + read_long(opts, word, args[i + 1])
+    elseif not bare and word:find "^%-." then
+      i = i + read_short(opts, word, args[i + 1])
+    else
+      if opts.namespace then fail("one namespace, not also %s", word) end
+      opts.namespace = math.tointeger(tonumber(word)) or fail("not a namespace number: %s", word)
+      i = i + 1
+    end
   end
+  return check(opts)
+end
+
+
+-- -- what is asked for -------------------------------------------------------
+
+local function usual(opts)
+  if opts.namespace then return "pid,ppid,user,args," end
+  local net = ("," .. table.concat(opts.type, ",") .. ","):find(",net,", 1, true)
+  return "ns,type,nprocs,pid,user," .. (net and "netnsid,nsfs," or "") .. "command,"
+end
+
+local function columns_of(opts)
+  if opts["output-all"] then return COLUMNS end
+  local columns = {}
+  for word in (opts.output or "+"):gsub("^%+", usual(opts)):gmatch "[^,%s]+" do columns[#columns + 1] = word:lower() end
+  if not columns[1] then fail "--output wants columns" end
   return columns
+end
+
+-- The processes in a namespace, where one was named.
+local function members(opts, rows)
+  local row = rows:where(function(n) return n.ns == opts.namespace end)[1]
+    or error(("there is no namespace %d to be seen"):format(opts.namespace), 0)
+  local asked = columns_of(opts)
+  asked.pid = ns.scan_members(row.type, row.ns)
+  return ns.ps(asked)
 end
 
 local function collect(opts)
   local types = #opts.type > 0 and opts.type or nil
   local pid = opts.task and (math.tointeger(tonumber(opts.task)) or fail("not a pid: %s", opts.task))
   local rows = ns.list { type = types, pid = pid, persistent = opts.persistent, deep = opts.deep }
-  if opts.filter then rows = rows:where(opts.filter) end
-  if opts.namespace then rows = rows:where(function(n) return n.ns == opts.namespace end) end
-  local columns = columns_of(opts)
-  return columns and rows:show(table.unpack(columns)) or rows
+  rows = opts.namespace and members(opts, rows) or rows:show(table.unpack(columns_of(opts)))
+  return opts.filter and rows:where(opts.filter) or rows
 end
 
--- With a namespace as argument: the processes in it.
-local function members(rows)
-  local row = rows[1] or fail("no such namespace is to be seen")
-  return ns.ps { "pid", "ppid", "user", "args", pid = (ns.scan_members(row.type, row.ns)) }
+-- As lsns: a tree by process, unless it is told otherwise.
+local function relation_of(opts)
+  if opts.tree then return opts.tree == true and "owner" or opts.tree end
+  return not opts.list and not opts["output-all"] and "process" or nil
 end
 
 local function print_table(rows, opts)
   local width = nil -- the terminal's
-  if opts.whole then width = false end
-  local lines = rows:lines { headings = not opts.noheadings, width = width, raw = opts.raw }
+  if opts.notruncate then width = false end
+  local lines = rows:lines { headings = not opts.noheadings, width = width, raw = opts.raw,
+    tree = not opts.raw and relation_of(opts) or nil }
   for _, line in ipairs(lines) do print(line) end
   for _, note in ipairs(rows:notes()) do io.stderr:write("lsns: ", note, "\n") end
 end
 
-local function main(opts)
-  if opts.help then
-    for line in io.lines(arg[0]) do
-      if not line:find "^%-%-" then return end
-      if not line:find "SPDX" then print((line:gsub("^%-%- ?", ""))) end
-    end
+local function help()
+  for line in io.lines(arg[0]) do
+    if not line:find "^%-%-" then return end
+    if not line:find "SPDX" then print((line:gsub("^%-%- ?", ""))) end
   end
+end
+
+local function main(opts)
+  if opts.help then return help() end
   if opts.version then return print("lsns from " .. ns.version) end
-  if opts.columns then return print((table.concat(COLUMNS, "\n"):upper())) end
+  if opts["list-columns"] then return print((table.concat(COLUMNS, "\n"):upper())) end
   if opts.matrix then return print(ns.matrix()) end
   local rows = collect(opts)
-  local relation = opts.tree == true and "owner" or opts.tree
-  if opts.json then return print('{"namespaces": ' .. rows:json(2, relation) .. "}") end
+  if opts.json then
+    return print('{"namespaces": ' .. rows:json(2, not opts.namespace and relation_of(opts) or nil) .. "}")
+  end
   if opts.dot then return io.write(rows:dot()) end
   if opts.svg then return io.write(rows:svg()) end
-  if opts.tree then return print(rows:tree(relation)) end
-  print_table(opts.namespace and members(rows) or rows, opts)
+  print_table(rows, opts)
 end
 
 local ok, err = pcall(main, read_arguments(arg))

@@ -29,6 +29,9 @@ local function pid_of(word)
   return pid and pid > 0 and pid or fail("not a pid: %s", tostring(word))
 end
 
+-- A name may hold whatever a file name may.
+local function harmless(name) return (name:gsub("[%c\127]", "?")) end
+
 local commands = {}
 
 function commands.list()
@@ -56,7 +59,7 @@ function commands.exec(name, ...)
 end
 
 function commands.identify(pid)
-  for _, name in ipairs(netns.identify(pid and pid ~= "self" and pid_of(pid) or nil)) do print(name) end
+  for _, name in ipairs(netns.identify(pid and pid ~= "self" and pid_of(pid) or nil)) do print(harmless(name)) end
 end
 
 function commands.pids(name)
@@ -79,19 +82,29 @@ commands["list-id"] = function(...)
   if #rows > 0 then print(rows) end
 end
 
+-- name -> true, and what the first has and the second lacks, in order
 local function names()
   local now = {}
   for _, row in ipairs(netns.list()) do now[row.name] = true end
   return now
 end
 
+local function tell(what, some, others)
+  local words = {}
+  for name in pairs(some) do
+    if not others[name] then words[#words + 1] = what .. " " .. harmless(name) end
+  end
+  table.sort(words)
+  for _, line in ipairs(words) do print(line) end
+end
+
 function commands.monitor()
   local before = names()
   while true do
-    ns.poll({}, 0.2)
+    ns.poll({}, 0.1)
     local now = names()
-    for name in pairs(before) do if not now[name] then print("delete " .. name) end end
-    for name in pairs(now) do if not before[name] then print("add " .. name) end end
+    tell("delete", before, now)
+    tell("add", now, before)
     io.stdout:flush()
     before = now
   end
@@ -110,7 +123,7 @@ function every.exec(...)
   if not ... then fail "exec wants a command" end
   local failed
   for _, row in ipairs(netns.list()) do
-    print("\nnetns: " .. row.name:gsub("[%c\127]", "?"))
+    print("\nnetns: " .. harmless(row.name))
     io.stdout:flush()
     local ok, _, code = netns.exec(row.name, { ... })
     if not ok then failed = code end

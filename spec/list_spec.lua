@@ -30,6 +30,7 @@ describe("ns.list", function()
     local seen = {}
     for _, row in ipairs(ns.list { type = { "net", "ipc" } }) do seen[row.type] = true end
     assert.same({ net = true, ipc = true }, seen)
+    assert.equal(#ns.list { type = { "net", "ipc" } }, #ns.list { "net", "ipc" })
     local child <close> = world.sleeper()
     local mine = ns.list { pid = child }
     assert.equal(8, #mine)
@@ -41,6 +42,9 @@ describe("ns.list", function()
     assert.is_truthy(message(ns.list, "utz"):find('unknown namespace type "utz" (did you mean "uts"?)', 1, true))
     assert.is_truthy(message(ns.list, { tpye = "uts" }):find("unknown option 'tpye', did you mean 'type'?", 1, true))
     assert.is_truthy(message(tostring, ns.list():show("ns", "nproc")):find("did you mean 'nprocs'?", 1, true))
+    assert.is_truthy(message(tostring, ns.list():show "xyzzy"):find("there are command id kept_by", 1, true))
+    assert.is_truthy(message(function() ns.list():show() end):find("column expected", 1, true))
+    assert.is_truthy(message(function() ns.list():where(3) end):find("function or expression expected", 1, true))
     assert.is_truthy(message(ns.list, 7):find "bad argument #1 to 'list'")
     assert.is_truthy(message(ns.list, { pid = -1 }):find "bad option 'pid'")
     assert.is_truthy(message(function() ns.list():tree "owned" end):find("did you mean 'owner'?", 1, true))
@@ -85,32 +89,38 @@ describe("ns.list", function()
     assert.is_truthy(ns.ps { "pid", "args", pid = child }:json():find("\\u001b[31m\\u0007evil\\nNEXT\u{fffd}", 1, true))
   end)
 
-  helpers.ns_it(needs, "works without /proc: the caller's own, and says so", function()
-    local n, note = helpers.in_child(function()
-      if ns.geteuid() == 0 then ns.unshare "mnt" else world.become_root "mnt" end
-      ns.mount("", "/", "none", "private,rec")
-      ns.mount("none", "/proc", "tmpfs")
-      local rows = ns.list()
-      return #rows, tostring(rows), ns.list("uts")[1].type
-    end)
-    assert.is_true(n >= 7)
-    assert.is_truthy(note:find "no /proc is mounted here")
-  end)
-
-  helpers.ns_it(needs, "says when /proc is of another pid namespace", function()
-    local note = helpers.in_child(function()
-      if ns.geteuid() == 0 then ns.unshare "pid" else world.become_root "pid" end
-      return helpers.in_child(function() return tostring(ns.list()) end)
-    end)
-    assert.is_truthy(note:find "another pid namespace")
-  end)
-
   helpers.ns_it(needs, "says when /proc hides the processes of others", function()
     local note = world.run(function()
       ns.mount("proc", "/proc", "proc", "remount", "hidepid=2")
       return tostring(ns.list())
     end)
     assert.is_truthy(note:find "hidepid")
+  end)
+
+  helpers.ns_it(needs, "lacks nothing of a namespace whose lowest process ends during the scan", function()
+    local seen, lacking = world.run(function()
+      local busy <close> = ns.fork(function()
+        while true do
+          local first <close> = ns.fork(function()
+            if ns.geteuid() == 0 then ns.unshare("uts", "ipc") else ns.unshare("user", "uts") end
+            for i = 1, 3 do ns.fork(function() ns.poll({}, 0.004 * i) end) end
+            ns.poll({}, 0.002)
+          end)
+          first:wait()
+        end
+      end)
+      local seen, lacking = 0, 0
+      assert.is_true(busy.running)
+      for _ = 1, 300 do
+        for _, row in ipairs(ns.list { "uts", "ipc" }) do
+          seen = seen + 1
+          if row.nprocs > 0 and not (row.ons and row.ppid) then lacking = lacking + 1 end
+        end
+      end
+      return seen, lacking
+    end)
+    assert.is_true(seen > 600)
+    assert.equal(0, lacking)
   end)
 
   it("leaves no descriptor and no memory behind", function()
@@ -123,76 +133,5 @@ describe("ns.list", function()
     assert.is_true(collectgarbage "count" < memory + 200)
     for _ = 1, 100 do pcall(ns.list, "utz") pcall(ns.list, { proc = "/tmp" }) pcall(ns.scan_processes, { "x" }) end
     assert.equal(fds, helpers.fds())
-  end)
-end)
-
-describe("ns.list { deep = true }", function()
-  helpers.ns_it(ns.geteuid() == 0 and "net uts" or "user net uts",
-    "finds what only an open descriptor keeps, and whose it is", function()
-      local child = world.sleeper(function()
-        if ns.geteuid() == 0 then ns.unshare("net", "uts") else ns.unshare("user", "net", "uts") end
-      end)
-      local net, uts = ns.of(child, "net"), ns.of(child, "uts")
-      child:close()
-      assert.is_nil(world.by_name(ns.list())["net " .. net.inode])
-      local at = world.by_name(ns.list { deep = true })
-      for _, handle in ipairs { net, uts } do
-        local row = at[handle.type .. " " .. handle.inode]
-        assert.equal(0, row.nprocs)
-        assert.is_truthy(row.kept_by:find("descriptor %d+ of " .. ns.getpid()))
-        assert.equal(handle.id, row.id)
-        assert.equal(handle, ns.of(row.path))
-      end
-    end)
-
-  helpers.root_it("finds one whose descriptor was opened by a mount point that is gone", function()
-    world.run(function()
-      ns.mount("none", "/tmp", "tmpfs")
-      local child = world.sleeper(function() ns.unshare "ipc" end)
-      ns.of(child, "ipc"):pin "/tmp/ipc"
-      local handle = ns.of "/tmp/ipc"
-      ns.umount("/tmp/ipc", "detach")
-      child:close()
-      collectgarbage()
-      local row = world.by_name(ns.list { deep = true })["ipc " .. handle.inode]
-      assert.is_truthy(row.kept_by:find "^descriptor")
-    end)
-  end)
-
-  helpers.root_it("finds the pid namespace that a process has chosen for its children", function()
-    world.run(function()
-      -- PID 1 of the new namespace has ended: nobody is in it, nobody can be.
-      local child = world.sleeper(function()
-        ns.unshare "time"
-      end)
-      local future = tonumber(ns.readlink(("/proc/%d/ns/time_for_children"):format(child.pid)):match "%d+")
-      local row = world.by_name(ns.list { deep = true })["time " .. future]
-      assert.equal(0, row.nprocs)
-      assert.equal("future children of " .. child.pid, row.kept_by)
-      assert.is_nil(world.by_name(ns.list())["time " .. future])
-    end)
-  end)
-
-  -- Walking all mount namespaces is for root of the first pid namespace.
-  local function sees_all()
-    if ns.geteuid() ~= 0 then return false, "needs root" end
-    if ns.of(ns.getpid(), "pid").inode ~= 0xEFFFFFFC then
-      return false, "this pid namespace is not the kernel's first", "absent"
-    end
-    return true
-  end
-
-  helpers.need_it(sees_all, "finds a mount namespace that is in nobody's hands but the kernel's", function()
-    local found = helpers.in_child(function()
-      local child <close> = world.sleeper(function() ns.unshare "mnt" end)
-      local handle = ns.of(child, "mnt")
-      local inode, a, b = handle.inode, ns.socketpair()
-      a:send("x", { handle }) -- in flight, until b receives it
-      handle:close()
-      child:close()
-      local row = world.by_name(ns.list { deep = true })["mnt " .. inode]
-      return row ~= nil and row.nprocs == 0 and row.kept_by, b ~= nil
-    end)
-    assert.equal("something unseen", found)
   end)
 end)

@@ -75,12 +75,22 @@ describe("ns.ps", function()
     assert.equal("R", row.state)
   end)
 
-  it("leaves out a pid that is gone", function()
+  it("says that a pid is gone: an error alone, a note among others", function()
     local child = world.sleeper()
     local pid = child.pid
     assert.equal(1, #ns.ps { "args", pid = child })
     child:close()
-    assert.equal(0, #ns.ps { "args", pid = pid })
+    for _, columns in ipairs { "args", "pid", "pidns" } do -- the last two read nothing else of it
+      local ok, err = pcall(ns.ps, { columns, pid = pid })
+      assert.is_false(ok)
+      assert.equal("ESRCH", err.name)
+      local rows = ns.ps { columns, pid = { pid, ns.getpid() } }
+      assert.equal(1, #rows)
+      assert.is_truthy(tostring(rows):find("no process has the pid " .. pid, 1, true))
+    end
+    assert.equal("ESRCH", select(2, pcall(ns.matrix, { pid })).name)
+    assert.is_truthy(tostring(ns.matrix { pid, ns.getpid() }):find("no process has the pid " .. pid, 1, true))
+    assert.same({}, { table.unpack(ns.ps { pid = {} }) })
   end)
 
   it("agrees with ps on this machine, kernel threads included", function()

@@ -74,24 +74,27 @@ local function arrange_namespaces(self, by)
   return arrange(self, function(row) return row.ns end, ABOVE[by](self))
 end
 
--- With the columns that `show` chose: the branches stand in "ns", or first.
-local function shown_tree(self, by)
+-- With the list's own columns the branches stand, as lsns has them, in "ns" or
+-- else the first one; those by process where one is named, or nowhere.
+local PLACE = { owner = { ns = true }, parent = { ns = true }, process = { command = true, args = true } }
+
+local function shown_tree(self, by, nodes, opts)
   local columns, names, cell = view.layout(self)
-  local rows, at = {}, 1
+  local rows, at = {}, by ~= "process" and 1 or nil
   for i, name in ipairs(names) do
-    if name == "ns" then at = i end
+    if PLACE[by][name] then at = i end
   end
-  for i, node in ipairs((arrange_namespaces(self, by))) do
+  if at then columns[at].right = nil end
+  for i, node in ipairs(nodes) do
     rows[i] = {}
     for j, name in ipairs(names) do rows[i][j] = (j == at and node.lead or "") .. cell(node.row, name) end
   end
-  if columns[at] then columns[at].right = nil end
-  return text.table(columns, rows, { width = text.columns() })
+  return text.table(columns, rows, opts)
 end
 
 local function namespace_tree(self, by)
-  if self.shown then return shown_tree(self, by) end
   local tree = arrange_namespaces(self, by)
+  if self.shown then return shown_tree(self, by, tree, { width = text.columns() }) end
   local rows = {}
   for i, node in ipairs(tree) do
     local row = node.row
@@ -176,6 +179,25 @@ function branches.nested(self, by)
   if self.shown then view.layout(self) end -- an unknown column is an error
   local _, top = arrange_namespaces(self, by)
   return with_children(self, top)
+end
+
+
+---The lines of a list's own table, with branches.
+---@param self nslua.List
+---@param by "owner"|"parent"|"process"
+---@param opts { headings?: boolean, width?: integer }
+---@return string[]
+function branches.lines(self, by, opts)
+  check_relation(by, "lines", 1)
+  if self.name == "namespaces" then return shown_tree(self, by, arrange_namespaces(self, by), opts) end
+  if self.name ~= "processes" or by ~= "process" then
+    sys.raise(("bad argument #1 to 'lines' (%s have no tree by '%s')"):format(self.name, by))
+  end
+  local at, above = {}, {}
+  for _, row in ipairs(self) do at[#at + 1] = row.pid end
+  for _, row in ipairs((ns.scan_processes({ "ppid" }, self.proc, at))) do above[row.pid] = row.ppid end
+  local nodes = arrange(self, function(row) return row.pid end, function(row) return above[row.pid] end)
+  return shown_tree(self, by, nodes, opts)
 end
 
 

@@ -42,7 +42,8 @@ list.make = make
 -- The same list with other records.
 local function alike(self, rows, columns, shown)
   return make(rows, self.name, columns, { hidden = self.hidden, hidden_descriptors = self.hidden_descriptors,
-    noproc = self.noproc, gone = self.gone, proc = self.proc, foreign = self.foreign, format = self.format, shown = shown })
+    noproc = self.noproc, gone = self.gone, proc = self.proc, foreign = self.foreign, format = self.format,
+    shown = shown })
 end
 
 
@@ -78,6 +79,7 @@ end
 ---@param ... string
 ---@return nslua.List
 function methods:show(...)
+  if select("#", ...) == 0 then sys.raise("bad argument #1 to 'show' (column expected)") end
   return alike(self, table.move(self, 1, #self, 1, {}), { ... }, true)
 end
 
@@ -86,14 +88,18 @@ end
 ---
 ---    for _, line in ipairs(ns.list():lines { headings = false }) do print(line) end
 ---
----@param opts? { headings?: boolean, width?: integer|false, raw?: boolean }
+---@param opts? { headings?: boolean, width?: integer|false, raw?: boolean, tree?: string }
 ---   width: the terminal's unless given, false: whole lines; raw: one space
----   between columns and none within
+---   between columns and none within; tree: with branches by "owner", "parent"
+---   or "process"
 ---@return string[]
 function methods:lines(opts)
   opts = opts or {}
   local width = opts.width
   if width == nil then width = require "nslua.text".columns() end
+  if opts.tree then
+    return require "nslua.branches".lines(self, opts.tree, { headings = opts.headings, width = width or nil })
+  end
   return require "nslua.view".lines(self, { headings = opts.headings, raw = opts.raw, width = width or nil })
 end
 

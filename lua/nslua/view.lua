@@ -58,7 +58,8 @@ local function no_column(name, columns)
   for word in pairs(columns) do known[#known + 1] = word end
   table.sort(known)
   local near = sys.nearest(tostring(name), known)
-  error(("unknown column '%s'%s"):format(text.clean(name), near and (" (did you mean '%s'?)"):format(near) or ""), 0)
+  error(("unknown column '%s' (%s)"):format(text.clean(name), near and ("did you mean '%s'?"):format(near)
+    or "there are " .. table.concat(known, " ")), 0)
 end
 
 -- Mounts: their fields; numbers stand on the right.
@@ -132,6 +133,7 @@ function view.record(self, row)
   local out = {}
   for _, name in ipairs(self.columns) do
     out[name] = row[name]
+    if name == "netnsid" and row[name] == -1 then out[name] = "unassigned" end
     if row[name] == nil then out[name] = json.null end
   end
   return out
