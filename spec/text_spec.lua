@@ -19,7 +19,8 @@ describe("text", function()
     assert.equal("é 日本", text.clean "é 日本")
     assert.equal("\\xFF\\xC2\\x9B", text.clean "\xff\xc2\x9b") -- C1 is a control character
     assert.equal("\\xE2\\x80\\xAE", text.clean "\u{202e}") -- turns the line around
-    assert.equal("\\xE2\\x81\\xA6", text.clean "\u{2066}")
+    assert.equal("\\xE2\\x81\\xA6", text.clean "\u{2066}") -- so does this
+    assert.equal("\\xEF\\xBF\\xBF\u{fffd}", text.clean "\u{ffff}\u{fffd}") -- no character, in XML an error
     assert.equal("7", text.clean(7))
   end)
 

@@ -71,6 +71,20 @@ unsigned lib_optmode(lua_State *L, int arg, unsigned fallback) {
   return (unsigned)mode;
 }
 
+/* Of three bytes: overlong, surrogates, line marks, what turns the line around
+   (U+202A, U+2066 ...), and U+FFFE and U+FFFF, which no XML may hold. */
+static bool is_harmful(const unsigned char *s) {
+  if (s[0] == 0xe0)
+    return s[1] < 0xa0;
+  if (s[0] == 0xe2 && s[1] == 0x80)
+    return s[2] >= 0xa8 && s[2] <= 0xae;
+  if (s[0] == 0xe2 && s[1] == 0x81)
+    return s[2] >= 0xa6 && s[2] <= 0xa9;
+  if (s[0] == 0xef && s[1] == 0xbf)
+    return s[2] >= 0xbe;
+  return s[0] == 0xed && s[1] >= 0xa0;
+}
+
 /* The length of the well-formed UTF-8 character at s, if a terminal may see
    it; 0 for control characters (C1 too) and for broken sequences. */
 size_t lib_printable(const char *text, size_t left) {
@@ -85,12 +99,7 @@ size_t lib_printable(const char *text, size_t left) {
       return 0;
   if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0) /* C1 */
     return 0;
-  if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) ||
-                 (s[0] == 0xed && s[1] >= 0xa0) ||
-                 (s[0] == 0xe2 && s[1] == 0x80 && s[2] >= 0xa8 &&
-                  s[2] <= 0xae) ||
-                 (s[0] == 0xe2 && s[1] == 0x81 && s[2] >= 0xa6 &&
-                  s[2] <= 0xa9))) /* overlong, surrogates, line marks, bidi */
+  if (n == 3 && is_harmful(s))
     return 0;
   if (n == 4 && ((s[0] == 0xf0 && s[1] < 0x90) ||
                  (s[0] == 0xf4 && s[1] >= 0x90)))

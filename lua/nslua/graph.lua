@@ -135,19 +135,19 @@ local function chip(out, places, row, x, y)
 end
 
 -- Frames and chips apart: what is drawn between them lies under the chips.
-local function draw(out, chips, places, frame, x, y)
+local function draw(out, chips, places, frame, x, y, inner_one)
   local row = frame.row
   local label = "owner not visible from here"
   if row then label = ("user:[%d] · %s · %s"):format(row.ns, processes(row), known_by(row)) end
-  out[#out + 1] = ([[<rect class="frame" x="%d" y="%d" width="%d" height="%d" rx="8"/>]])
-    :format(x, y, frame.w, frame.h)
+  out[#out + 1] = ([[<rect class="frame%s" x="%d" y="%d" width="%d" height="%d" rx="8"/>]])
+    :format(inner_one and " odd" or "", x, y, frame.w, frame.h)
   out[#out + 1] = ([[<text class="head" x="%d" y="%d" fill="%s">%s</text>]])
     :format(x + PAD, y + 21, COLORS.user, xml(text.cut(text.clean(label), (frame.w - 2 * PAD) // 8, "…")))
   for i, owned in ipairs(frame.owned) do
     chip(chips, places, owned, x + PAD + ((i - 1) % COLUMNS) * (CHIP_W + GAP),
       y + HEAD + ((i - 1) // COLUMNS) * (CHIP_H + GAP))
   end
-  for _, inner in ipairs(frame.frames) do draw(out, chips, places, inner, x + inner.x, y + inner.y) end
+  for _, inner in ipairs(frame.frames) do draw(out, chips, places, inner, x + inner.x, y + inner.y, not inner_one) end
 end
 
 -- A way from each pid namespace to its parent that keeps between the chips:
@@ -165,14 +165,14 @@ end
 
 local STYLE = [[
 text { font: 13px ui-monospace, "DejaVu Sans Mono", monospace; fill: #1f2933 }
-.bg { fill: #fff } .frame { fill: #7a519510; stroke: #7a5195; stroke-width: 1.2 }
+.bg { fill: #fff } .frame { fill: #f6f3f8; stroke: #7a5195; stroke-width: 1.2 } .odd { fill: #ebe4f0 }
 .chip { fill: #f5f7fa; stroke: #9aa5b1 } .head, .type { font-weight: bold } .head { fill: #7a5195 }
 .count, .note { font-size: 11px; fill: #52606d } .who { font-size: 11.5px }
 .born { fill: none; stroke: #c2410c; stroke-width: 1.6; stroke-dasharray: 5 3; stroke-linejoin: round }
 .tip { fill: #c2410c }
 @media (prefers-color-scheme: dark) {
 text { fill: #e4e7eb } .bg { fill: #12161c } .chip { fill: #1f2733; stroke: #52606d }
-.frame { fill: #b497d614; stroke: #b497d6 } .head { fill: #cbb4e6 } .count, .note { fill: #a7b1bd }
+.frame { fill: #1e1d26; stroke: #b497d6 } .odd { fill: #2b2836 } .head { fill: #cbb4e6 } .count, .note { fill: #a7b1bd }
 .born { stroke: #fb923c } .tip { fill: #fb923c } }]]
 
 
