@@ -41,6 +41,14 @@ local function fail(fmt, ...)
   os.exit(2)
 end
 
+-- A full disk is an error, too.
+local function say(...)
+  local text = table.concat { ... }
+  local ok, why = io.stdout:write(text, text:sub(-1) == "\n" and "" or "\n")
+  if ok then ok, why = io.stdout:flush() end
+  if not ok then error("write error: " .. why, 0) end
+end
+
 
 -- -- the command line --------------------------------------------------------
 
@@ -177,8 +185,8 @@ local function print_table(rows, opts)
   if opts.notruncate then width = false end
   local lines = rows:lines { headings = not opts.noheadings, width = width, raw = opts.raw,
     tree = not opts.raw and relation_of(opts) or nil }
-  for _, line in ipairs(lines) do print(line) end
-  for _, note in ipairs(rows:notes()) do io.stderr:write("lsns: ", note, "\n") end
+  if lines[1] then say(table.concat(lines, "\n")) end
+  for _, note in ipairs(rows:notes(2, "lsns: ")) do io.stderr:write(note, "\n") end
 end
 
 local function help()
@@ -190,15 +198,15 @@ end
 
 local function main(opts)
   if opts.help then return help() end
-  if opts.version then return print("lsns from " .. ns.version) end
-  if opts["list-columns"] then return print((table.concat(COLUMNS, "\n"):upper())) end
-  if opts.matrix then return print(ns.matrix()) end
+  if opts.version then return say("lsns from ", ns.version) end
+  if opts["list-columns"] then return say((table.concat(COLUMNS, "\n"):upper())) end
+  if opts.matrix then return say(tostring(ns.matrix())) end
   local rows = collect(opts)
   if opts.json then
-    return print('{"namespaces": ' .. rows:json(2, not opts.namespace and relation_of(opts) or nil) .. "}")
+    return say('{"namespaces": ', rows:json(2, not opts.namespace and relation_of(opts) or nil), "}")
   end
-  if opts.dot then return io.write(rows:dot()) end
-  if opts.svg then return io.write(rows:svg()) end
+  if opts.dot then return say(rows:dot()) end
+  if opts.svg then return say(rows:svg()) end
   print_table(rows, opts)
 end
 

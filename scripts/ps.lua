@@ -27,6 +27,13 @@ local function fail(fmt, ...)
   os.exit(1)
 end
 
+-- A full disk is an error, too.
+local function say(text)
+  local ok, why = io.stdout:write(text, "\n")
+  if ok then ok, why = io.stdout:flush() end
+  if not ok then fail("write error: %s", why) end
+end
+
 -- -eo pid,args is -e -o pid,args
 local function split(args)
   local out = {}
@@ -107,10 +114,11 @@ local function main(opts)
     asked.pid = mine()
   end
   local rows = ns.ps(asked)
-  if opts.json then return print(rows:json(2)) end
-  if opts.forest then return print(rows:tree()) end
-  for _, line in ipairs(rows:lines { headings = not opts.bare }) do print(line) end
-  for _, note in ipairs(rows:notes()) do io.stderr:write("ps: ", note, "\n") end
+  if opts.json then return say(rows:json(2)) end
+  if opts.forest then return say(tostring(rows:tree())) end
+  local lines = rows:lines { headings = not opts.bare }
+  if lines[1] then say(table.concat(lines, "\n")) end
+  for _, note in ipairs(rows:notes(2, "ps: ")) do io.stderr:write(note, "\n") end
 end
 
 local ok, err = pcall(main, read_arguments(split(arg)))

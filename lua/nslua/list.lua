@@ -106,10 +106,19 @@ end
 
 ---What the list could not show, and why: a line for each reason.
 ---
----    for _, note in ipairs(ns.list():notes()) do io.stderr:write(note, "\n") end
+---    for _, note in ipairs(ns.list():notes(2, "list: ")) do io.stderr:write(note, "\n") end
 ---
+---@param fd? integer  where that is a terminal: in lines that fit it
+---@param before? string  what stands in front of each
 ---@return string[]
-function methods:notes() return require "nslua.view".notes(self) end
+function methods:notes(fd, before)
+  local notes, width = require "nslua.view".notes(self), fd and require "nslua.text".columns(fd)
+  for i, note in ipairs(notes) do
+    note = (before or "") .. note
+    notes[i] = width and require "nslua.fold".text(note, width - 1) or note
+  end
+  return notes
+end
 
 
 ---A tree of namespaces: by "owner" (the user namespace that each belongs to;
@@ -248,7 +257,10 @@ local function numbers_of(pid, proc, foreign)
       and "this /proc is of another pid namespace, where no process has this pid: "
       or "no process has this pid: "), 0)
   end
-  if hidden > 0 then error(sys.error(13, "readlinkat", sys.quote(("%s/%d/ns"):format(proc, pid))), 0) end
+  if hidden > 0 then
+    error(sys.error(13, "readlinkat", sys.quote(("%s/%d/ns"):format(proc, pid)),
+      "the kernel shows the namespaces of a process only to its user and to root: "), 0)
+  end
   return found[1]
 end
 
