@@ -51,7 +51,11 @@ end
 -- A new name for a namespace.
 local function give_name(path, handle)
   prepare_folder()
-  ns.open(path, "create,excl", "000"):close()
+  local made, _, _, taken = ns.try(ns.open, path, "create,excl", "000")
+  if not made and taken.name == "EEXIST" then
+    error(sys.error(17, "open", sys.quote(path), "the name is taken; ns.netns.del frees it: "), 0)
+  end
+  (made or error(taken, 0)):close()
   local ok, _, _, err = ns.try(function()
     local tree <close> = ns.open_tree(handle, "clone") -- asks no /proc, as a mount of /proc/PID/ns/net would
     return ns.move_mount(tree, path) ~= nil
@@ -164,7 +168,13 @@ end
 ---
 ---@param name string
 ---@return nslua.Ns
-function netns.open(name) return ns.of(check_name(name, "open")) end
+function netns.open(name)
+  local path = check_name(name, "open")
+  local handle, _, _, err = ns.try(ns.of, path)
+  if handle then return handle end
+  if err.name ~= "EINVAL" then error(err, 0) end
+  error(sys.error(22, "open", sys.quote(path), "only the file is left of this name; ns.netns.del removes it: "), 0)
+end
 
 
 ---Moves the caller into a named network namespace, as `ip netns exec` does

@@ -64,14 +64,13 @@ end
 function watch.watch(fn, opts)
   if type(fn) ~= "function" then sys.raise("bad argument #1 to 'watch' (function expected)") end
   local what, interval, timeout = read_options(opts)
-  local before, waited = look(what), 0
-  while not timeout or waited < timeout do
-    ns.poll({}, interval)
-    waited = waited + interval
+  local stop = timeout and ns.clock() + timeout -- a look takes its time, too
+  local before = look(what)
+  while not stop or ns.clock() < stop do
+    ns.poll({}, stop and math.max(0, math.min(interval, stop - ns.clock())) or interval)
     local now = look(what)
     if tell(fn, "gone", before, now) or tell(fn, "new", now, before) then return true end
     before = now
-    if interval == 0 and timeout == 0 then break end
   end
   return false
 end
