@@ -86,10 +86,10 @@ describe("ns.ps", function()
       assert.equal("ESRCH", err.name)
       local rows = ns.ps { columns, pid = { pid, ns.getpid() } }
       assert.equal(1, #rows)
-      assert.is_truthy(tostring(rows):find("no process has the pid " .. pid, 1, true))
+      assert.is_truthy(tostring(rows):find("not in this /proc: pid " .. pid, 1, true))
     end
     assert.equal("ESRCH", select(2, pcall(ns.matrix, { pid })).name)
-    assert.is_truthy(tostring(ns.matrix { pid, ns.getpid() }):find("no process has the pid " .. pid, 1, true))
+    assert.is_truthy(tostring(ns.matrix { pid, ns.getpid() }):find("not in this /proc: pid " .. pid, 1, true))
     assert.same({}, { table.unpack(ns.ps { pid = {} }) })
   end)
 

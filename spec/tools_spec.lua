@@ -57,6 +57,48 @@ describe("lsns.lua", function()
     assert.is_truthy(err:find("did you mean 'ns'?", 1, true))
   end)
 
+  it("reads its command line as lsns does", function()
+    local mine, pid = tostring(ns.of(nil, "ipc").inode), tostring(ns.getpid())
+    for _, words in ipairs { { "-nro", "ns,type", "-tipc", "-p" .. pid }, { "--nohead", "-r", "--output=NS,TYPE", "-t", "ipc",
+      "--task", pid }, { "-Wlnuro", "ns,type", "-t", "ipc", "-p", pid } } do
+      assert.equal(mine .. " ipc\n", (tool("lsns", table.unpack(words))))
+    end
+    assert.is_truthy(lines((tool("lsns", "-o", "+PATH", "-t", "net")))[1]:find "NETNSID +NSFS +COMMAND +PATH$")
+    assert.is_truthy(tool("lsns", "-T=process", "-t", "user"):find "^ +NS TYPE")
+    for _, wrong in ipairs { { "-Jr" }, { "-lT" }, { "-Pp1" }, { "-p", "1", mine }, { "--no" }, { "--json=3" }, { "-nx" },
+      { "--", "-n" }, { mine, mine }, { "-o", "," } } do
+      local out, err, status = tool("lsns", table.unpack(wrong))
+      assert.same({ "", 2 }, { out, status }, table.concat(wrong, " "))
+      assert.is_truthy(err:find "^lsns: ")
+    end
+    local _, err = tool("lsns", "--outp", "ns")
+    assert.equal("lsns: --outp may be --output or --output-all\n", err)
+  end)
+
+  it("draws who started whom unless it is told not to, in JSON as well", function()
+    local child <close> = world.sleeper(function()
+      if ns.geteuid() == 0 then ns.unshare "uts" else ns.unshare("user", "uts") end
+    end)
+    local uts, query = tostring(ns.of(child, "uts").inode), ("pid == %d || pid == %d"):format(ns.getpid(), child.pid)
+    local host = tostring(ns.of(nil, "uts").inode)
+    assert.is_truthy(tool("lsns", "-t", "uts"):find("\n%s*" .. uts .. "[^\n]*[├|`└]"))
+    assert.is_nil(tool("lsns", "-l", "-t", "uts"):find("\n%s*" .. uts .. "[^\n]* [├|`└]"))
+    assert.is_truthy(tool("lsns", "-J", "-t", "uts"):find('"children": %['))
+    assert.is_nil(tool("lsns", "-J", "-l", "-t", "uts"):find "children")
+    assert.is_truthy(tool("lsns", host):find("\n *%d+ +" .. ns.getpid() .. " [^\n]+[├|`└]"))
+    assert.equal("", (tool("lsns", "-n", "-t", "uts", "-Q", query .. " && pid == 0")))
+  end)
+
+  it("tells of a full disk", function()
+    for _, words in ipairs { { "lsns" }, { "lsns", "-J" }, { "ps", "-e" } } do
+      local path = ("%s/scripts/%s.lua"):format(ns.getcwd(), words[1])
+      local command = ("exec %s %s %s >/dev/full"):format(helpers.program, path, words[2] or "")
+      local _, err, status = helpers.run { "sh", "-c", command }
+      assert.equal(1, status)
+      assert.is_truthy(err:find "write error: No space left on device")
+    end
+  end)
+
   it("filters by an expression, and by a namespace", function()
     local out = tool("lsns", "-n", "-o", "type", "-Q", "type == 'uts' or type == 'ipc'")
     for _, line in ipairs(lines(out)) do assert.is_true(line == "uts" or line == "ipc") end
@@ -173,6 +215,11 @@ describe("netns.lua", function()
       assert.equal("add blue\n", r:read(100))
       ns.netns.del "blue"
       assert.equal("delete blue\n", r:read(100))
+      ns.netns.add "a\27\nb"
+      assert.equal("add a??b\n", r:read(100))
+      ns.netns.exec("a\27\nb", function()
+        assert.equal("a??b\n", (tool("netns", "identify")))
+      end)
       assert.is_true(monitor.running)
     end)
   end)

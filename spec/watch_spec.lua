@@ -15,6 +15,9 @@ describe("ns.watch", function()
   end)
 
   it("ends when its time is over", function()
+    local start = ns.clock()
+    assert.is_false(ns.watch(function() end, { type = "time", interval = 60, timeout = 0.1 }))
+    assert.is_true(ns.clock() - start < 30)
     assert.is_false(ns.watch(function() end, { type = "time", interval = 0.01, timeout = 0.05 }))
   end)
 

@@ -247,16 +247,23 @@ local function scan(types, opts, pid)
   return rows, about
 end
 
+-- Raises for a process that was asked for and is not in this procfs.
+function list.absent(pid, proc, foreign)
+  local where = sys.quote(("%s/%d"):format(proc, pid))
+  if foreign then
+    error(sys.error(3, "openat", where, "this /proc is of another pid namespace, where no process has this pid: "), 0)
+  end
+  local _, _, errno = ns.try(ns.kill, pid, 0)
+  if errno ~= 3 then error(sys.error(13, "openat", where, "the process is there, and this /proc hides it: "), 0) end
+  error(sys.error(3, "openat", where, "no process has this pid: "), 0)
+end
+
 -- The namespace numbers of one process, by type.
 local function numbers_of(pid, proc, foreign)
   local columns = { "ppid" }
   for _, word in ipairs(list.types) do columns[#columns + 1] = word .. "ns" end
   local found, hidden = ns.scan_processes(columns, proc, { pid })
-  if not found[1] then
-    error(sys.error(3, "openat", sys.quote(("%s/%d"):format(proc, pid)), foreign
-      and "this /proc is of another pid namespace, where no process has this pid: "
-      or "no process has this pid: "), 0)
-  end
+  if not found[1] then list.absent(pid, proc, foreign) end
   if hidden > 0 then
     error(sys.error(13, "readlinkat", sys.quote(("%s/%d/ns"):format(proc, pid)),
       "the kernel shows the namespaces of a process only to its user and to root: "), 0)

@@ -43,15 +43,13 @@ end
 
 -- Those that were asked for and are not there: a note, or an error where that
 -- is all.
-local function missing(pids, rows, proc)
+local function missing(pids, rows, proc, foreign)
   local there, gone = {}, {}
   for _, row in ipairs(rows) do there[row.pid] = true end
   for _, pid in ipairs(pids) do
     if not there[pid] then gone[#gone + 1] = pid end
   end
-  if #rows == 0 and #gone > 0 then
-    error(sys.error(3, "openat", sys.quote(("%s/%d"):format(proc, gone[1])), "no process has this pid: "), 0)
-  end
+  if #rows == 0 and #gone > 0 then list.absent(gone[1], proc, foreign) end
   return gone
 end
 
@@ -64,8 +62,8 @@ end
 ---    print(ns.ps { "pid", "pidns", "args" })
 ---    print(ns.ps { inside = box })    -- also `inpid`, the number in there
 ---
----Raises: ESRCH (none of the processes that `pid` names is there), ENOENT (no
----procfs).
+---Raises: ESRCH (none of the processes that `pid` names is there), EACCES (they
+---are hidden), ENOENT (no procfs).
 ---@param opts? string|table  columns ("pid,args" or a list), and the keys
 ---   pid: only these; inside: only those which that pid namespace can see;
 ---   proc: another procfs
@@ -89,7 +87,7 @@ function processes.ps(opts)
   end
   local proc = opts.proc or "/proc"
   local rows, hidden, foreign = ns.scan_processes(asked, proc, pids)
-  local gone = pids and not inner and missing(pids, rows, proc) or nil
+  local gone = pids and not inner and missing(pids, rows, proc, foreign) or nil
   for _, row in ipairs(rows) do
     if inner then row.inpid = inner[row.pid] end
   end

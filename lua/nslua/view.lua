@@ -185,10 +185,10 @@ function view.notes(self)
     notes[#notes + 1] = "this /proc belongs to another pid namespace: its pids are not ours"
   end
   if self.gone and #self.gone > 0 then
-    notes[#notes + 1] = "no process has the pid " .. table.concat(self.gone, ", ")
+    notes[#notes + 1] = "not in this /proc: pid " .. table.concat(self.gone, ", ")
   end
   if self.proc and hides(self.proc) then
-    notes[#notes + 1] = "this /proc is mounted with hidepid: processes of other users are not in it"
+    notes[#notes + 1] = "this /proc is mounted with hidepid: processes that the caller may not trace are not in it"
   end
   return notes
 end
