@@ -46,7 +46,6 @@ describe("ns.list { deep = true }", function()
         local short <close> = world.sleeper(function() ns.unshare "uts" end)
         ns.of(short, "uts"):pin "/tmp/a b\n\27[31m"
       end)
-      assert.is_nil(kept)
       for _, types in ipairs { "uts", { "uts", "mnt" } } do
         for _, row in ipairs(ns.list { type = types, deep = true }) do
           if row.type == "uts" and row.kept_by:find "^bind" then kept = row end

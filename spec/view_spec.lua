@@ -154,7 +154,7 @@ print(len(rows), all(r["ns"] > 0 for r in rows), rows[0]["type"])]] }, { stdin =
     end
     assert.equal(0, depth)
     local rows = sample()
-    rows[1].command = "\u{ffff}\u{fffe}\u{202e}\u{1f600}" -- the first two are no characters
+    rows[2].command = "\u{ffff}\u{fffe}\u{202e}\u{1f600}" -- the first two are no characters
     assert.is_truthy(rows:svg():find("\\xEF\\xBF\\xBF\\xEF\\xBF\\xBE\\xE2\\x80\\xAE\u{1f600}", 1, true))
     assert.is_truthy(list.make({}, "namespaces", nil, {}):svg():find "</svg>\n$")
   end)
