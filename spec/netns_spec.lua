@@ -105,6 +105,21 @@ describe("named network namespaces", function()
     end)
   end)
 
+  helpers.root_it("are told from what is only a file", function()
+    on_a_host(function()
+      ns.netns.add "blue"
+      ns.open("/run/netns/old", "create,w", "644"):close()
+      for f, words in pairs { [ns.netns.add] = "the name is taken", [ns.netns.open] = "only the file is left" } do
+        local ok, err = pcall(f, "old")
+        assert.is_false(ok)
+        assert.is_truthy(tostring(err):find(words, 1, true))
+      end
+      assert.is_truthy(tostring(ns.netns.list()):find("old (only the file is left)", 1, true))
+      ns.netns.del "old"
+      assert.equal("blue", tostring(ns.netns.list()))
+    end)
+  end)
+
   helpers.root_it("run a program or a function, in a mount namespace of its own", function()
     on_a_host(function()
       ns.netns.add "blue"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * deep.c - namespaces that live without a process in them: held by an open
- * descriptor, by a thread that went its own way, by what a process has chosen
- * for its children, or by nothing that /proc shows. namespaces(7), proc(5),
- * NS_MNT_GET_NEXT(2const), listns(2).
+ * deep.c - namespaces that live without a process in them: held by a mount in
+ * another mount namespace, by an open descriptor, by a thread that went its own
+ * way, by what a process has chosen for its children, or by nothing that /proc
+ * shows. namespaces(7), proc(5), NS_MNT_GET_NEXT(2const), listns(2).
  */
 #include <dirent.h>
 #include <errno.h>

@@ -285,8 +285,8 @@ end
 ---
 ---@param opts? string|table  a type, or a table of types with these keys,
 ---   type: only these; pid: only those of this process; deep: also those kept
----   by descriptors, threads, for future children, and all mount namespaces;
----   persistent: only those without a process; proc: another procfs
+---   by descriptors, threads, mounts that others see, for future children, and
+---   all mount namespaces; persistent: only those without a process; proc: another procfs
 ---@return nslua.List
 function list.list(opts)
   if type(opts) == "string" then opts = { type = opts } end
