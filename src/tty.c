@@ -149,6 +149,20 @@ static int tty_lends_terminal(lua_State *L) {
   return 1;
 }
 
+/* sys.heed_interrupt(boolean): false: Ctrl-C is somebody else's, and nothing
+   here hears it; true: what it was before. */
+static int tty_heed_interrupt(lua_State *L) {
+  static struct sigaction before;
+  static bool ignored;
+  bool heed = lua_toboolean(L, 1);
+  if (heed && ignored)
+    sigaction(SIGINT, &before, NULL);
+  else if (!heed && !ignored)
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = SIG_IGN}, &before);
+  ignored = !heed;
+  return 0;
+}
+
 enum { ENDED, STOPPED, INTERRUPTED };
 
 /* What happens next to a child that may also be stopped. A reaper tells about
@@ -234,6 +248,7 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg internals[] = {
+  {"heed_interrupt", tty_heed_interrupt},
   {"lend_terminal", tty_lend_terminal},
   {"lends_terminal", tty_lends_terminal},
   {NULL, NULL},

@@ -83,6 +83,42 @@ function stage.note(kind, path)
 end
 
 
+-- -- Ctrl-C ------------------------------------------------------------------
+
+-- In the front, until the janitor ends: the runner says when Ctrl-C is for what
+-- it has opened, and waits until it is heard no more.
+local function attend(watcher, runner)
+  local watched = { watcher, runner }
+  while true do
+    for _, ready in ipairs(ns.poll(watched)) do
+      if ready == watcher then return watcher:wait() end
+      local ok, word = pcall(runner.read, runner, 1)
+      if ok and word and word ~= "" then
+        sys.heed_interrupt(word == "+")
+        pcall(runner.write, runner, word)
+      else
+        watched[2] = nil
+      end
+    end
+  end
+end
+
+
+---Runs fn, in the runner, while Ctrl-C ends the lesson no more: it is for a
+---prompt that has the terminal.
+---@param fn fun()
+function stage.undisturbed(fn)
+  local function heed(word)
+    pcall(stage.front.write, stage.front, word)
+    pcall(stage.front.read, stage.front, 1)
+  end
+  heed "-"
+  local ok, err = pcall(fn)
+  heed "+"
+  if not ok then error(err, 0) end
+end
+
+
 -- -- the three processes -----------------------------------------------------
 
 local function status_of(ok, how, code)
@@ -213,19 +249,23 @@ function stage.run(opts, fn)
   local notes <close> = ns.memfd "nslua-notes"
   local reason <close>, refusal = ns.pipe()
   local front <close> = ns.pidfd_open(ns.getpid())
-  stage.notes = notes
+  local asking <close>, to_front = ns.socketpair()
+  stage.notes, stage.front = notes, to_front
   ns.subreaper(true)
   local watcher = ns.fork(function()
+    asking:close()
     return janitor(opts, fn, front, terminal, notes, refusal)
   end)
   refusal:close()
-  local ok, a, how, code = pcall(watcher.wait, watcher)
+  to_front:close()
+  local ok, a, how, code = pcall(attend, watcher, asking)
+  sys.heed_interrupt(true)
   if not ok then watcher:close() end
   sys.end_children(keep)
   ns.subreaper(false)
   restore_terminal(terminal, true)
   remove_noted(notes)
-  stage.notes = nil
+  stage.notes, stage.front = nil, nil
   if not ok then -- Ctrl-C came as an error of the host
     return INTERRUPTED
   end

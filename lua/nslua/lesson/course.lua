@@ -66,10 +66,10 @@ function acts.list(one, action)
   require("nslua.lesson.list").main({}, {})
   local answer = read_line "\nWhich lesson? (Enter: back to this one)  "
   local id = answer and answer:match "%S+"
-  if not id then return one, { step = action.step } end
+  if not id then return one, { step = action.step, run = action.run } end
   local new, problem = load_.file(id)
   if new then return new, course.start_of(new) end
-  return one, { step = action.step, note = tostring(problem) }
+  return one, { step = action.step, run = action.run, note = tostring(problem) }
 end
 
 
@@ -94,6 +94,7 @@ end
 -- Runs the lesson once on one stage.
 local function once(one, options, root, start)
   local action
+  start.facts = runner.facts(one, root)
   local status, outcome = runner.record(one, options, root, function(run, write_down)
     return play.lesson(run, start, write_down)
   end)

@@ -44,13 +44,19 @@ local function command(row) return text.clean(row.args) end
 
 local function mark(here) return here and " " .. text.symbol "here" or "" end
 
+-- Both numbers of a process, where it has another inside.
 local function host_lines(numbers, newest)
-  local lines = {}
-  for _, one in ipairs(family()) do
+  local lines, labels, width = {}, {}, 0
+  local all = family()
+  for i, one in ipairs(all) do
     local pid, number = one.row.pid, numbers[one.row.pid]
-    local label = number and ("%d/%d"):format(pid, number) or tostring(pid)
+    labels[i] = number and number ~= pid and ("%d/%d"):format(pid, number) or tostring(pid)
+    width = math.max(width, #labels[i])
+  end
+  for i, one in ipairs(all) do
     local branch = one.depth > 0 and ("  "):rep(one.depth - 1) .. text.symbol "last" .. " " or ""
-    lines[#lines + 1] = ("%s %s%s%s"):format(text.pad(label, 9), branch, command(one.row), mark(pid == newest))
+    lines[i] = ("%s %s%s%s"):format(text.pad(labels[i], width), branch, command(one.row),
+      mark(one.row.pid == newest))
   end
   return lines
 end
@@ -109,14 +115,6 @@ function sides.mounts(run, host, box)
   return new_mounts(run, host), new_mounts(run, box)
 end
 
-local function some_box(t)
-  if t.box then return "BOX", t.box end
-  local names = {}
-  for name in pairs(t.boxes or {}) do names[#names + 1] = name end
-  table.sort(names)
-  if names[1] then return names[1]:upper(), t.boxes[names[1]] end
-end
-
 
 ---Both sides, or nil while there is no box.
 ---@param run table
@@ -124,8 +122,9 @@ end
 ---@return { left: string[], right: string[] }?  the heading of each first
 function panes.of(run, kind)
   local t = run.t
-  local name, box = some_box(t)
-  if not box or not box.running then return nil end
+  local name, box = run:box()
+  if not box then return nil end
+  name = text.clean(name):upper()
   local ok, left, right = pcall(sides[kind], run, t.host, box)
   if not ok then return nil end
   table.insert(left, 1, heading("HOST", t.host, t.host, TYPE[kind]))

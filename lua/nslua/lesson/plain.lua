@@ -50,8 +50,11 @@ local function paragraphs(long, indent)
   end
 end
 
--- A line that is too long, in pieces; parted at spaces where there are some.
-local function fold(line, room)
+---A line that is too long, in pieces; parted at spaces where there are some.
+---@param line string
+---@param room integer  cells
+---@return string[]
+function plain.fold(line, room)
   local pieces = {}
   while text.width(line) > room do
     local head = text.cut(line, room, "")
@@ -69,7 +72,7 @@ local function verbatim(long, indent)
   for line in (long:gsub("%s+$", "") .. "\n"):gmatch "([^\n]*)\n" do
     line = line:gsub("\r$", "")
     line = line:gsub("([^\t]*)\t", function(s) return s .. (" "):rep(8 - text.width(s) % 8) end)
-    for _, piece in ipairs(fold(text.clean(line), width() - #indent)) do
+    for _, piece in ipairs(plain.fold(text.clean(line), width() - #indent)) do
       say(piece == "" and "" or indent .. piece)
     end
   end

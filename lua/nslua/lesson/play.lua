@@ -7,6 +7,8 @@ local sys = require "nslua.sys"
 local keys = require "nslua.lesson.keys"
 local panes = require "nslua.lesson.panes"
 local screen = require "nslua.lesson.screen"
+local stage = require "nslua.stage"
+local text = require "nslua.text"
 local views = require "nslua.lesson.views"
 local ns = require "nslua"
 
@@ -20,7 +22,7 @@ local PANES = { ps = true, hostname = true, mounts = true }
 local function show_step(game, index)
   local step = game.run.lesson.steps[index]
   game.shown = { step = step, result = game.results[index], hints = 0, guess = game.guesses[index],
-    view_is_pane = PANES[step.show] or false, note = game.note }
+    view_is_pane = PANES[step.show] or false, note = game.note, facts = index == 1 and game.facts or nil }
   game.note = nil
 end
 
@@ -46,7 +48,8 @@ local function read_guess()
 end
 
 -- The act of an exercise is the learner's: until its claims hold, or the
--- solution was shown, it is not run for them.
+-- solution was shown, it is not run for them. What was done by hand is not done
+-- once more.
 local function judge_exercise(game, shown)
   local failing = {}
   for claim, ok in pairs(game.run:held(shown.step)) do
@@ -68,9 +71,10 @@ local function act(game)
     game.guesses[step.index] = shown.guess
   end
   local solution = step.act
-  if step.solution and not shown.solution then
-    if not judge_exercise(game, shown) then return end
-    step.act = nil -- done by hand
+  if step.solution then
+    local by_hand = judge_exercise(game, shown)
+    if not by_hand and not shown.solution then return end
+    step.act = not by_hand and solution or nil
   end
   shown.note = nil
   shown.result = run_step(game, step)
@@ -138,7 +142,7 @@ function on.r(game) return leave(game, { name = "again", run = game.shown.result
 
 function on.e(game) return leave(game, { name = "edit", run = game.shown.result ~= nil }) end
 
-function on.l(game) return leave(game, { name = "list" }) end
+function on.l(game) return leave(game, { name = "list", run = game.shown.result ~= nil }) end
 
 function on.g(game)
   if game.resume then return leave(game, { name = "again", step = game.resume }) end
@@ -194,6 +198,7 @@ end
 -- -- a shell, a prompt ----------------------------------------------------------------
 
 local function aside(game, heading, fn)
+  game.shown.note = nil
   io.write("\27[H\27[J", heading, "\n\n")
   io.stdout:flush()
   local ok, err = pcall(fn)
@@ -201,14 +206,14 @@ local function aside(game, heading, fn)
 end
 
 function on.s(game)
-  local t = game.run.t
-  local box = t.box
-  for _, one in pairs(t.boxes or {}) do box = box or one end
+  local name, box = game.run:box()
   if not box then
     game.shown.note = "There is no box yet."
     return
   end
-  aside(game, "A shell in the box. exit comes back to the lesson.", function() box:enter() end)
+  local which = name == "box" and "" or " " .. text.clean(name)
+  local heading = ("A shell in the box%s. exit comes back to the lesson."):format(which)
+  aside(game, heading, function() box:enter() end)
 end
 
 -- The lesson's t, such that Tab finds what is in it: Tab follows tables only.
@@ -226,7 +231,8 @@ function on.p(game)
     local before = { t = rawget(_G, "t"), ns = rawget(_G, "ns") }
     rawset(_G, "t", t_of(game.run))
     rawset(_G, "ns", ns)
-    sys.prompt()
+    game.run.on_step { index = 0 } -- os.exit in there is no step's doing
+    stage.undisturbed(sys.prompt)
     rawset(_G, "t", before.t)
     rawset(_G, "ns", before.ns)
   end)
@@ -259,18 +265,21 @@ end
 
 ---Plays the lesson from a step on.
 ---@param run table  before its first step
----@param start { step: integer, run: boolean?, resume: integer?, note: string? }
+---@param start { step: integer, run: boolean?, resume: integer?, note: string?, facts: string[][]? }
 ---@param write_down fun(value: table)
 ---@return integer status
 function play.lesson(run, start, write_down)
   local game = { run = run, results = {}, guesses = {}, write_down = write_down, note = start.note,
-    resume = start.resume }
+    resume = start.resume, facts = start.facts }
   run.tracing = true
   game.counted = panes.count(run)
   local first = math.max(1, math.min(start.step, #run.lesson.steps))
   replay(game, first - 1)
   show_step(game, math.min(first, #game.results + 1))
-  if start.run and not game.shown.step.ask then act(game) end
+  if start.run and not game.shown.step.ask then
+    act(game)
+    game.shown.note = game.shown.note or start.note
+  end
   while true do
     local fn = on[next_key(game)]
     local status = fn and fn(game)

@@ -12,6 +12,8 @@ local stage = require "nslua.stage"
 local wire = require "nslua.wire"
 local ns = require "nslua"
 
+local complain = require "nslua.lesson".complain
+
 local runner = {}
 
 runner.FAILED, runner.USAGE, runner.CANNOT, runner.INTERRUPTED = 1, 2, 77, 130
@@ -48,7 +50,11 @@ local function who(lesson)
   return lesson.needs.user and "root, who plays an ordinary user here" or "root, kept in a user namespace"
 end
 
-local function facts_of(lesson, root)
+---What a lesson stands on.
+---@param lesson nslua.Lesson
+---@param root nslua.Rootfs?
+---@return string[][] facts  name and text
+function runner.facts(lesson, root)
   local facts = {}
   if root then facts[1] = { "root", (select(2, root:rung())) } end
   facts[#facts + 1] = { "host", "a throw-away one: this machine, read-only, and gone with the lesson" }
@@ -71,16 +77,34 @@ local function write_down(record, value)
   record:write(string.pack("<s8", (wire.encode({ value, n = 1 }, "result"))))
 end
 
+-- The results, the number of the step that began last, and whether the lesson
+-- came to its end.
 local function read_record(record)
-  local results = {}
+  local outcome = { results = {} }
   record:seek("set", 0)
   local text, at = record:read "a", 1
   while at < #text do
     local bytes
     bytes, at = string.unpack("<s8", text, at)
-    results[#results + 1] = wire.decode(bytes, {})[1]
+    local value = wire.decode(bytes, {})[1]
+    if type(value) == "table" and value.mark then
+      outcome[value.mark] = value.of
+    else
+      outcome.results[#outcome.results + 1] = value
+    end
   end
-  return results
+  return outcome
+end
+
+-- A step can end the whole runner: os.exit, exec(2), a signal, or what the
+-- engine cannot do without. What it ended with is no answer then.
+local function judge_end(lesson, status, outcome)
+  local step = lesson.steps[outcome.began]
+  if outcome.over or not step or status == runner.INTERRUPTED then return status end
+  local how = status > 128 and ("by signal %d"):format(status - 128) or "by itself"
+  outcome.cut = ("%s:%d: step %d (%s) ended the lesson, %s"):format(sys.clean(lesson.file), step.line,
+    step.index, sys.clean(step.title), how)
+  return status > 128 and status or runner.FAILED
 end
 
 local function build(run)
@@ -119,14 +143,16 @@ local function run_steps(run, reporter, write)
 end
 
 -- Runs fn on a stage of its own, with the lesson before its first step.
-local function on_stage(lesson, options, root, fn)
+local function on_stage(lesson, options, root, record, fn)
   return stage.run({
     uid0 = lesson.needs.uid0, ordinary = lesson.needs.user, net = lesson.needs.net and not lesson.needs["net-host"],
     keep = folders(lesson, root, options),
   }, function(host)
     if options.hostname then ns.sethostname(options.hostname) end
     local run = engine.start(lesson, host, root)
+    run.on_step = function(step) write_down(record, { mark = "began", of = step.index }) end
     local status = build(run) or fn(run)
+    write_down(record, { mark = "over", of = true })
     run:close()
     return status
   end)
@@ -140,13 +166,16 @@ end
 ---@param root nslua.Rootfs?
 ---@param fn fun(run: table, write_down: fun(value: table)): integer
 ---@return integer status
----@return { results: table[] } outcome
+---@return { results: table[], cut: string? } outcome  cut: what ended it before its end
 function runner.record(lesson, options, root, fn)
   local record <close> = ns.memfd "nslua-results"
-  local status = on_stage(lesson, options, root, function(run)
+  local status = on_stage(lesson, options, root, record, function(run)
     return fn(run, function(value) write_down(record, value) end)
   end)
-  return status, { results = read_record(record) }
+  local outcome = read_record(record)
+  status = judge_end(lesson, status, outcome)
+  if outcome.cut then complain(outcome.cut) end
+  return status, outcome
 end
 
 
@@ -197,7 +226,7 @@ function runner.run(lesson, options, reporter)
   local root, failed, why = runner.prepare(lesson, options)
   if failed then return failed, { results = {}, reason = why } end
   local _ <close> = root
-  reporter.title(lesson, facts_of(lesson, root))
+  reporter.title(lesson, runner.facts(lesson, root))
   local before = outside.look()
   local status, outcome = runner.record(lesson, options, root, function(run, write)
     return run_steps(run, reporter, write)

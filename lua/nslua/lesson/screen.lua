@@ -47,7 +47,7 @@ local function add_block(lines, heading, block, width)
   add_blank(lines)
   add(lines, " " .. heading, "cyan")
   for _, line in ipairs(type(block) == "table" and block or split(block)) do
-    add(lines, "   " .. text.cut(line, width - 3))
+    for _, piece in ipairs(plain.fold(line, width - 3)) do add(lines, "   " .. piece) end
   end
 end
 
@@ -108,7 +108,9 @@ local function add_claim(lines, claim, width)
     add(lines, (" %s %s"):format(i == 1 and mark or " ", line), claim.ok and "green" or "red")
   end
   local why = claim.why and (not claim.ok or claim.kind == "expect") and claim.why
-  for _, line in ipairs(why and split(why) or {}) do add(lines, "   " .. text.cut(line, width - 3)) end
+  for _, line in ipairs(why and split(why) or {}) do
+    for _, piece in ipairs(plain.fold(line, width - 3)) do add(lines, "   " .. piece) end
+  end
   if not claim.ok then add(lines, text.cut("   at " .. text.clean(claim.where), width)) end
 end
 
@@ -130,6 +132,16 @@ local function add_result(lines, shown, width)
     for _, line in ipairs(split(result.problem)) do add_text(lines, line, width, "   ") end
   end
   if result.changed then add(lines, text.cut(" since the step before: " .. result.changed, width), "dim") end
+end
+
+-- What the lesson stands on: its root, the stage, the user.
+local function add_facts(lines, facts, width)
+  for _, fact in ipairs(facts) do
+    for i, line in ipairs(plain.fill(text.clean(fact[2]), width - 9)) do
+      add(lines, (" %s %s"):format(text.pad(i == 1 and fact[1] or "", 6), line), "dim")
+    end
+  end
+  add_blank(lines)
 end
 
 local function add_hints(lines, step, shown, width)
@@ -168,13 +180,14 @@ end
 
 
 ---The lines between title and key bar.
----@param shown table  step, result, hints, guess, overlay ...
+---@param shown table  step, result, hints, guess, overlay, facts ...
 ---@param width integer
 ---@return { [1]: string, [2]: string? }[]
 function screen.body(shown, width)
   local step, lines = shown.step, {}
   if shown.overlay == "keys" then return help_lines(width) end
   if shown.overlay then return listing(shown.overlay.heading, shown.overlay.block, width) end
+  if shown.facts and not shown.result then add_facts(lines, shown.facts, width) end
   add(lines, " " .. text.clean(step.title), "bold")
   if step.say then add_text(lines, step.say, width, " ") end
   add_code(lines, step, shown, width)
