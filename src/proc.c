@@ -121,20 +121,20 @@ static int foreign_end(lib_Proc *proc) {
 static int proc_wait(lua_State *L) {
   lib_Proc *proc = lib_checkproc(L, 1);
   int ms = lib_optmilliseconds(L, 2);
-  if (proc->state == LIB_RUNNING) {
-    if (proc->h.fd < 0)
-      luaL_argerror(L, 1, "the handle is closed");
-    if (!wait_end(L, proc, ms)) {
-      luaL_pushfail(L);
-      lua_pushliteral(L, "timeout");
-      return 2;
-    }
+  if (proc->state != LIB_RUNNING)
+    return push_outcome(L, proc->state, proc->code);
+  if (proc->h.fd < 0)
+    luaL_argerror(L, 1, "the handle is closed");
+  if (!wait_end(L, proc, ms)) {
+    luaL_pushfail(L);
+    lua_pushliteral(L, "timeout");
+    return 2;
   }
-  if (proc->state == LIB_RUNNING) {
-    int ended = proc->owned && lib_mine(&proc->h) ? lib_reap(proc, 0)
-                                                  : foreign_end(proc);
-    lib_check(L, ended, "waitid", "d", (int)proc->pid);
-  }
+  int ended = 1; /* reaped already, with others: told of all the same */
+  if (proc->state == LIB_RUNNING)
+    ended = proc->owned && lib_mine(&proc->h) ? lib_reap(proc, 0)
+                                              : foreign_end(proc);
+  lib_check(L, ended, "waitid", "d", (int)proc->pid);
   return push_outcome(L, proc->state, proc->code);
 }
 

@@ -108,22 +108,25 @@ end
 ---@return true
 function netns.add(name)
   local path = check_name(name, "add")
-  local ready_r, ready_w = ns.pipe()
-  local _ <close> = ready_r
-  local _ <close> = ready_w
-  -- A child leaves for the new one, so that nothing happens to the caller.
+  local ours, theirs = ns.socketpair()
+  local _ <close> = ours
+  local _ <close> = theirs
+  -- A child leaves for the new one, so that nothing happens to the caller, and
+  -- stays until it has its name.
   local child <close> = ns.fork(function()
-    ready_r:close()
+    ours:close()
     local ok, _, errno = ns.try(ns.unshare, "net")
-    ready_w:write(ok and "0" or tostring(errno))
-    ready_w:close()
-    ns.poll({}, 60)
+    theirs:write(ok and "0" or tostring(errno))
+    theirs:read(1)
   end)
-  ready_w:close()
-  local errno = tonumber(ready_r:read(16) or "5")
+  theirs:close()
+  local errno = tonumber(ours:read(16) or "5")
   if errno ~= 0 then error(sys.error(errno, "unshare", "CLONE_NEWNET"), 0) end
   local handle <close> = ns.of(child, "net")
-  return give_name(path, handle)
+  give_name(path, handle)
+  ours:close()
+  child:wait()
+  return true
 end
 
 

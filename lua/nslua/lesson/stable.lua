@@ -3,6 +3,7 @@
 -- under names that stay: the first process to be seen is p1, the next p2. So
 -- two exports are equal, unless the kernel answers differently.
 
+local calls = require "nslua.lesson.calls"
 local columns = require "nslua.lesson.columns"
 local text = require "nslua.text"
 local ns = require "nslua"
@@ -35,11 +36,17 @@ local function newest()
 end
 
 
+local function most_pid()
+  local file <close> = io.open "/proc/sys/kernel/pid_max"
+  return file and file:read "n" or 1 << 22
+end
+
+
 ---Numbers that the step just run may have printed; to be asked on the stage.
 ---@param run table
----@return { pids: integer[], first: integer, last: integer }
+---@return { pids: integer[], first: integer, last: integer, most: integer }
 function stable.facts(run)
-  local facts = { pids = {}, first = ns.getpid(), last = newest(), root = run.root and run.root:path(),
+  local facts = { pids = {}, first = ns.getpid(), last = newest(), most = most_pid(), root = run.root and run.root:path(),
     clocks = { ns.clock "realtime", ns.clock "monotonic", ns.clock "boottime" } }
   add_family(facts.pids)
   for _, value in pairs(run.fields) do
@@ -71,7 +78,7 @@ function Names:is_pid(n, facts)
   if n <= SMALL or self.spoken[n] then return self.pids[n] and n > 9 and not self.spoken[n] end
   if self.pids[n] then return true end
   if facts.last >= facts.first then return n >= facts.first and n <= facts.last end
-  return n >= facts.first or n <= facts.last -- they began anew
+  return n >= facts.first and n <= facts.most or n <= facts.last -- they began anew
 end
 
 -- Another word for a path, where that path stands and nothing longer.
@@ -160,41 +167,6 @@ local function addresses(names, s)
 end
 
 
--- Descriptors of a trace get the lowest free number, which the collector has a
--- say in; how long a message is depends on names.
-local MAKES_FD = {}
-for word in ([[open openat openat2 socket accept4 pidfd_open memfd_create open_tree fsopen fsmount
-    dup eventfd2 epoll_create1 inotify_init1 signalfd4 timerfd_create pidfd_getfd]]):gmatch "%S+" do
-  MAKES_FD[word] = true
-end
-
-local TAKES_FD = {}
-for word in ([[write read pread64 sendmsg recvmsg sendto recvfrom fchdir dup dup2 dup3 close execveat setns ioctl
-    pidfd_send_signal fstat lseek
-    ftruncate fcntl connect bind fsconfig fsmount move_mount getdents64 fchmod fchown]]):gmatch "%S+" do
-  TAKES_FD[word] = true
-end
-
-local function without_descriptors(line)
-  local before, call, rest = line:match "^(%[[^%]]*%] )([%w_]+)(%(.*)"
-  if not before then before, call, rest = "", line:match "^([%w_]+)(%(.*)" end
-  if not call then return line end
-  rest = rest:gsub("(_fd=)%d+", "%1FD")
-  if TAKES_FD[call] then
-    rest = rest:gsub("^%((%d+)%f[,)]", function(fd) return tonumber(fd) > 2 and "(FD" or nil end)
-  end
-  if MAKES_FD[call] then rest = rest:gsub("= %d+$", "= FD") end
-  if call == "sendmsg" or call == "recvmsg" then rest = rest:gsub("%d+", "N") end
-  return before .. call .. rest
-end
-
-local function descriptors(calls)
-  return (calls:gsub("[^\n]+", without_descriptors))
-end
-
-stable.descriptors = descriptors
-
-
 -- -- a lesson's results -----------------------------------------------------------------
 
 ---The text with stable names.
@@ -253,10 +225,10 @@ function stable.rename(names, results)
   end
   for _, result in ipairs(results) do
     local facts = result.facts
+    result.calls = result.calls and calls.settle(result.calls)
     for _, key in ipairs { "output", "view", "answer", "problem", "calls" } do
       result[key] = names:text(result[key], facts)
     end
-    result.calls = result.calls and descriptors(result.calls)
     for _, claim in ipairs(result.claims) do claim.why = names:text(claim.why, facts) end
     for _, side in ipairs(result.sides or {}) do
       for _, type in ipairs(TYPES) do
