@@ -77,7 +77,7 @@ return ns.lesson {
       local names = {}
       for type in pairs(t.host:ns()) do names[#names + 1] = type end
       table.sort(names)
-      return ("namespaces  %s\nroot        %s\nmounts      %d"):format(table.concat(names, " "),
+      return ("namespaces  %s\nroot        %s\ntable       %d mounts"):format(table.concat(names, " "),
         ns.readlink(within(t.host, "")), #t.host:mounts())
     end,
     check = { ["the host's process has the types that we need"] = function(t)

@@ -9,8 +9,8 @@
 --     pivot_root/6  The old root is taken away                                6/8
 --       ...
 --       to be seen
---         mounts of the host  32
---         mounts of the box   1
+--         host  32 mounts
+--         box   1 mount
 --
 --       ✔ /mnt is no mount any more, and empty
 --
@@ -133,8 +133,7 @@ return ns.lesson {
       a table without one line of the host's.]],
     shell = "umount -l /mnt; ls /mnt",
     run = function(t) t.box:call(ns.umount, "/mnt", "detach") end,
-    show = function(t) return ("mounts of the host  %d\nmounts of the box   %d"):format(#t.host:mounts(),
-      #t.box:mounts()) end,
+    show = function(t) return ("host  %d mounts\nbox   %d mount"):format(#t.host:mounts(), #t.box:mounts()) end,
     check = {
       ["/mnt is no mount any more, and empty"] = function(t)
         return not has_mount(t.box, "/mnt") and #ns.readdir(root_of(t.box) .. "mnt") == 0 end,

@@ -51,7 +51,8 @@ local function record(tape, one)
     type_lines(tape, caught(plain.after, step, result, {}))
     tape.now = tape.now + THINK
   end
-  if one.lesson.done then type_lines(tape, "\n" .. text.clean(one.lesson.done) .. "\n") end
+  local done = plain.fill(text.clean(one.lesson.done or ""), COLUMNS - 1)
+  if #done > 0 then type_lines(tape, "\n" .. table.concat(done, "\n") .. "\n") end
 end
 
 

@@ -120,7 +120,7 @@ local TIMES = {
   { "%f[%d](%d%d:%d%d:%d%d)%f[^%d:]", function() return "00:00:00" end },
   { "(%d+)( days, )(%d+:%d%d)( h)%f[^%w]", function(_, days, _, hours) return "N" .. days .. "0:00" .. hours end },
   { "%f[%d](20%d%d%-[01]%d%-[0-3]%d)%f[^%d-]", function() return "2000-01-01" end },
-  { "(%d+)( mounts)", function(_, word) return "N" .. word end },
+  { "%f[%d](%d%d+)( mounts)", function(_, word) return "N" .. word end },
   { "(%d+)( processes are hidden)", function(_, word) return "N" .. word end },
   { "(hidden: +)(%d+)", function(word) return word .. "N" end },
 }

@@ -2,20 +2,41 @@
 -- What `show = "hostname"` and its like show: the same thing on the host and
 -- in each box. All of it is looked at from outside.
 
+local sys = require "nslua.sys"
 local text = require "nslua.text"
 local ns = require "nslua"
 
 local views = {}
 
 
--- The places of a lesson: { name, Proc }, the host first.
-local function places(t)
-  local list = { { "host", t.host } }
-  if t.box then list[#list + 1] = { "box", t.box } end
+---Is this a box that ns.box made?
+---@param value any
+---@return boolean
+function views.is_box(value)
+  return getmetatable(value) == "nslua.Proc" and sys.fields(value).options ~= nil
+end
+
+
+local function sorted_names(list, is_wanted)
   local names = {}
-  for name in pairs(t.boxes or {}) do names[#names + 1] = name end
+  for name, value in pairs(list) do
+    if type(name) == "string" and is_wanted(value) then names[#names + 1] = name end
+  end
   table.sort(names)
-  for _, name in ipairs(names) do list[#list + 1] = { name, t.boxes[name] } end
+  return names
+end
+
+-- The places of a lesson: { name, Proc }, the host first; then the boxes that
+-- run, those that the lesson declares before those that its steps made.
+local function places(t)
+  local list, known = { { "host", t.host } }, {}
+  local function add(name, proc)
+    if not known[proc] and proc.running then list[#list + 1] = { name, proc } end
+    known[proc] = true
+  end
+  if t.box then add("box", t.box) end
+  for _, name in ipairs(sorted_names(t.boxes or {}, views.is_box)) do add(name, t.boxes[name]) end
+  for _, name in ipairs(sorted_names(t, views.is_box)) do add(name, t[name]) end
   return list
 end
 
