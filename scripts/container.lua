@@ -246,7 +246,7 @@ return ns.lesson {
 
         ns.pivot_root(NEW)
         ns.no_new_privs(true)
-        ns.rlimit("nofile", 256)
+        ns.rlimit("nofile", 64)
         ns.cap_drop_bounding "all"
         ns.capset { effective = "none", permitted = "none", inheritable = "none" }
         ns.exec({ "sleep", "1000" }, { PATH = "/bin:/usr/bin", HOME = "/root" })

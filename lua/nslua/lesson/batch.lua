@@ -51,7 +51,7 @@ local function run_one(one, options, make)
   local reporter = make(options, #one.steps)
   local ok, status, outcome = pcall(runner.run, one, options, reporter)
   if not ok then
-    if type(status) == "string" and status:find "interrupted!" then
+    if lesson.interrupted(status) then
       return runner.INTERRUPTED, { results = {} }
     end
     error(status, 0)

@@ -188,6 +188,14 @@ local function do_mode(given, operands)
 end
 
 
+---Is this what Ctrl-C raises?
+---@param err any
+---@return boolean
+function lesson.interrupted(err)
+  return type(err) == "string" and err:find "interrupted!" ~= nil
+end
+
+
 ---Does what the command line asks for with lessons.
 ---@param given table<string, string|true>  its options
 ---@param operands (string|nslua.Lesson)[]  files, or a lesson that was loaded
@@ -196,7 +204,9 @@ end
 function lesson.main(given, operands)
   local out = require "nslua.lesson.out"
   out.begin()
-  local status, message = do_mode(given, operands)
+  local ok, status, message = pcall(do_mode, given, operands)
+  if not ok and not lesson.interrupted(status) then error(status, 0) end
+  if not ok then status = 130 end
   if not out.flush() and status == 0 then status = 1 end
   return status, message
 end

@@ -53,6 +53,7 @@ function load_.file(name, carried)
   source.loading = chunk
   local ok, value = pcall(fn, name)
   source.loading = nil
+  if not ok and lesson.interrupted(value) then error(value, 0) end
   if not ok then return nil, value, 1 end
   if not lesson.is(value) then
     return nil, no_lesson, 2

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What a lesson needs, and whether this machine has it.
 
+local interrupted = require "nslua.lesson".interrupted
 local sys = require "nslua.sys"
 local ns = require "nslua"
 
@@ -21,6 +22,7 @@ local function is_made(word) return word == "rootfs" or word == "net-host" or wo
 local function no_links()
   local ok, why = pcall(function() return require("nslua.rtnl").library() end)
   if ok then return nil end
+  if interrupted(why) then error(why, 0) end
   return ("no links: %s (built where libnl-route-3 is: make deps && make)"):format(
     sys.clean((tostring(why):match "[^\n]+":gsub("^.-:%d+: ", ""):gsub(":$", ""))))
 end

@@ -2,6 +2,7 @@
 -- The machine outside the stage, before and after a lesson: what a lesson
 -- could have changed, and the proof that it did not.
 
+local interrupted = require "nslua.lesson".interrupted
 local sys = require "nslua.sys"
 local ns = require "nslua"
 
@@ -38,6 +39,7 @@ function outside.look()
   local seen = {}
   for _, one in ipairs(looks) do
     local ok, value = pcall(one[2])
+    if not ok and interrupted(value) then error(value, 0) end
     seen[one[1]] = ok and value or false
   end
   return seen

@@ -11,8 +11,8 @@ local out = require "nslua.lesson.out"
 local stage = require "nslua.stage"
 local wire = require "nslua.wire"
 local ns = require "nslua"
-
 local complain = require "nslua.lesson".complain
+local interrupted = require "nslua.lesson".interrupted
 
 local runner = {}
 
@@ -21,9 +21,6 @@ runner.FAILED, runner.USAGE, runner.CANNOT, runner.INTERRUPTED = 1, 2, 77, 130
 
 -- -- before the stage -------------------------------------------------------
 
-local function interrupted(err)
-  return type(err) == "string" and err:find "interrupted!" ~= nil
-end
 
 ---What comes before the stage: is the machine able, and is the root there,
 ---from --rootfs or from what is at hand?

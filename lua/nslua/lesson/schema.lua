@@ -144,9 +144,21 @@ function kinds.claims(report, key, value)
   end
 end
 
+local LAST_ERROR = 133 -- EHWPOISON
+
+local function error_names()
+  local names = {}
+  for number = 1, LAST_ERROR do names[number] = sys.error(number, "").name end
+  return names
+end
+
 function kinds.errno(report, key, value)
   if type(value) ~= "string" or not value:find "^E[A-Z0-9]+$" then
-    add(report, at(report, key), "expect is the name of an error, such as \"EPERM\"")
+    return add(report, at(report, key), "expect is the name of an error, such as \"EPERM\"")
+  end
+  local names = error_names()
+  if not one_of(value, names) then
+    add(report, at(report, key), "expect: nobody knows the error %s%s", value, suggest(value, names))
   end
 end
 
