@@ -85,6 +85,12 @@ describe("the course", function()
       assert.falsy(out:find "[\27\128-\255]")
     end)
 
+    helpers.ns_it(TYPES, id .. " is the same when it is written down once more", function()
+      local document, _, status = helpers.nslua { "--export=md", file }
+      assert.equal(0, status)
+      assert.equal(document, (helpers.nslua { "--export=md", file }))
+    end)
+
     helpers.ns_it(TYPES, id .. " is proved by --lint, and the proof leaves the machine as it was", function()
       local before = machine()
       local out, err, status = helpers.nslua { "--lint", file }

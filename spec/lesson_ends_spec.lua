@@ -116,6 +116,16 @@ describe("a lesson that is told to end", function()
       end
     end)
 
+    if name == "INT" then
+      stage_it("by SIGINT while it is read ends with 130 and says nothing", function()
+        local file = save("slow.lua", "local a_lesson = 1\nwhile a_lesson do end")
+        for _, mode in ipairs { "--batch", "--lint", "--list", "--export=md" } do
+          local out, err, status = shell(('timeout --preserve-status -s INT 0.3 "$0" %s %s'):format(mode, file))
+          assert.same({ "", "", 130 }, { out, err, status }, mode)
+        end
+      end)
+    end
+
     stage_it("by SIG" .. name .. " on the screen leaves the terminal as it was", function()
       local file = save("long.lua", LONG)
       helpers.in_child(function()

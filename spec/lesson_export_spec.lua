@@ -75,6 +75,8 @@ open("/x", O_RDONLY) = FD
 pidfd_open(12, 0) = FD
 RTM_NEWLINK("veth", {name="a"}, {net_fd=FD}) = 0
 sendmsg(FD, N) = N
+recvmsg(FD, N) = -1 EAGAIN
+mount("/proc/self/fd/FD", "/tmp/kept", NULL, MS_BIND) = 0
 write("/proc/self/uid_map", "0 0 1") = 0
 setuid(0) = 0
 dup2(1, 2) = 2]], calls.settle [[write(34, 21) = 21
@@ -84,6 +86,8 @@ open("/x", O_RDONLY) = 22
 pidfd_open(12, 0) = 19
 RTM_NEWLINK("veth", {name="a"}, {net_fd=21}) = 0
 sendmsg(21, 798) = 798
+recvmsg(21, 65536) = -1 EAGAIN
+mount("/proc/self/fd/33", "/tmp/kept", NULL, MS_BIND) = 0
 write("/proc/self/uid_map", "0 0 1") = 0
 setuid(0) = 0
 dup2(1, 2) = 2]])
@@ -119,6 +123,25 @@ describe("the system calls of a step", function()
     end
     assert.equal("[child] a\n[pid 9] b", calls.order "[pid 9] b\n[child] a\n")
     assert.equal("", calls.order "")
+  end)
+
+  it("stand with their process when a child forks, too", function()
+    local want = "fork() = 5\n[child] fork() = 6\n[child] uname() = 0\n[child] waitid(6) = 1\nwaitid(5) = 1"
+    for _, raw in ipairs {
+      "fork() = 5\n[child 1 5] fork() = 6\n[child 2 6] uname() = 0\n[child 1 5] waitid(6) = 1\nwaitid(5) = 1",
+      "[child 1 5] fork() = 6\n[child 1 5] waitid(6) = 1\n[child 2 6] uname() = 0\nfork() = 5\nwaitid(5) = 1",
+    } do
+      assert.equal(want, calls.order(raw))
+    end
+  end)
+
+  it("are told once when they look again and again", function()
+    local look = "socket(AF_NETLINK) = 3\nRTM_GETLINK() = 0\n"
+    local act = 'chdir("..") = 0\n'
+    for _, times in ipairs { 1, 2, 9 } do
+      assert.equal(act .. act .. calls.settle(look) .. "\n" .. act:sub(1, -2),
+        calls.settle(act:rep(2) .. look:rep(times) .. act))
+    end
   end)
 
   it("say which are a forked child's", function()

@@ -69,6 +69,22 @@ describe("the screen", function()
     assert.falsy(all:find "hint 2")
   end)
 
+  it("folds code and calls that are too wide, and cuts none of it", function()
+    local shown = shown_step()
+    shown.step.code = "t.box:call(function() return 'a long line of code', 'and what is at its end' end)"
+    assert.truthy(drawn(shown, 60, 40):gsub("%s+", " "):find("and what is at its end' end)", 1, true))
+    shown.overlay = { heading = "calls", block = ("mount(%q, 0) = 0"):format("/" .. ("long/"):rep(30)) }
+    assert.truthy(drawn(shown, 60, 80):find("= 0", 1, true))
+  end)
+
+  it("says what the lesson stands on, until the first step has run", function()
+    local shown = shown_step()
+    shown.facts = { { "root", "busybox of this machine" }, { "user", "uid 5" } }
+    assert.falsy(drawn(shown, 60, 80):find "uid 5")
+    shown.result = nil
+    assert.truthy(drawn(shown, 60, 80):find " root   busybox of this machine\n user   uid 5\n\n The step")
+  end)
+
   it("puts the sides one below the other when it is narrow", function()
     local all = drawn(shown_step(), 60, 50)
     assert.truthy(all:find " HOST\n 12/1 sh\n BOX\n 1 sh\n")
@@ -329,6 +345,88 @@ describe("a lesson on a terminal", function()
     s:type "h"; s:expect "a solution"
     s:type "\r"; s:expect "it is red"; s:expect "next"
     s:type "\r"; s:expect "its claim held"
+    s:ends(0)
+  end)
+
+  stage_it("does not do once more what the learner has done after a look at the solution", function()
+    local lesson = home .. "/lesson.lua"
+    local file <close> = assert(io.open(lesson, "w"))
+    file:write [[local ns = require "nslua"
+      return ns.lesson { id = "ex", title = "Exercise",
+        { "Make it", solution = function() ns.mkdir "/tmp/made" end,
+          check = { ["it is made"] = function() return ns.access "/tmp/made" end } } }]]
+    file:close()
+    local s = session.start(home, { lesson }, { "NSLUA_READLINELIB=" })
+    s:expect "your turn"
+    s:type "h"; s:expect "a solution"
+    s:type "p"; s:expect "▸ "
+    s:type "ns.mkdir '/tmp/made'\r"; s:expect "▸ "
+    s:type "\4"; s:expect "quit"
+    s:type "\r"; s:expect "✔ it is made"
+    s:type "q"
+    s:ends(0)
+  end)
+
+  stage_it("leaves Ctrl-C to its prompt, and is ended by it afterwards", function()
+    local s = session.start(home, { "scripts/uts.lua" }, { "NSLUA_READLINELIB=" })
+    s:expect "look"
+    s:type "p"; s:expect "▸ "
+    s:type "\3"; s:expect "▸ "
+    s:type "while true do end\r"; s:expect "end\n"
+    ns.poll({}, 0.3)
+    s:type "\3"; s:expect "interrupted after"; s:expect "▸ "
+    s:type "print(6 * 7)\r"; s:expect "42\n"
+    s:type "\4"; s:expect "look"
+    s:type "\3"; s:expect "interrupted after 0 of 5 steps"
+    s:ends(130)
+  end)
+
+  stage_it("ends as its prompt is told to, and blames no step", function()
+    local s = session.start(home, { "scripts/uts.lua" }, { "NSLUA_READLINELIB=" })
+    s:expect "look"
+    s:type "\r"; s:expect "next"
+    s:type "p"; s:expect "▸ "
+    s:type "os.exit(4)\r"; s:expect "outside the stage as before"
+    s:ends(4)
+    assert.falsy(s.shown:find "ended the lesson")
+  end)
+
+  stage_it("shows the boxes that its steps made, by their names, and opens a shell in the last", function()
+    local lesson = home .. "/lesson.lua"
+    local file <close> = assert(io.open(lesson, "w"))
+    file:write [[local ns = require "nslua"
+      return ns.lesson { id = "two", title = "Two",
+        { "Make", show = "hostname", run = function(t)
+            t.ann = ns.box { hostname = "ann", pid = false }
+            t.bob = ns.box { hostname = "bob", pid = false }
+          end },
+        { "Look", observe = true } }]]
+    file:close()
+    local s = session.start(home, { lesson })
+    s:expect "run"
+    s:type "\r"; s:expect "BOB  uts:"
+    s:type "m"; s:expect "user mnt pid uts"; s:expect "A    A   A   B"; s:expect "A    A   A   C"
+    s:type "\r"; s:expect "next"
+    s:type "s"; s:expect "A shell in the box bob"
+    s:type "hostname\r"; s:expect "bob\n"
+    s:type "exit\r"; s:expect "next"
+    s:type "q"
+    s:ends(0)
+  end)
+
+  stage_it("says at every step why it cannot edit, and which lesson is not there", function()
+    local lesson = home .. "/lesson.lua"
+    local file <close> = assert(io.open(lesson, "w"))
+    file:write(assert(io.open "scripts/uts.lua"):read "a")
+    file:close()
+    local s = session.start(home, { lesson })
+    s:expect "look"
+    os.remove(lesson)
+    s:type "\r"; s:expect "next"
+    s:type "e"; s:expect "no file that you can write to"
+    s:type "l"; s:expect "Which lesson?"
+    s:type "nosuch\r"; s:expect "✔ we are in the host's UTS namespace"; s:expect "there is no lesson"
+    s:type "q"
     s:ends(0)
   end)
 

@@ -79,6 +79,16 @@ end]==])
       end
     end)
 
+    it("knows the names of errors", function()
+      local function said(name)
+        local _, problem = pcall(ns.lesson, { id = "a", title = "A", { "S", run = print, expect = name } })
+        return tostring(problem)
+      end
+      assert.truthy(said("EPREM"):find('nobody knows the error EPREM (did you mean "EPERM"?)', 1, true))
+      assert.truthy(said("no"):find("expect is the name of an error", 1, true))
+      assert.falsy(said("ERANGE"):find "expect")
+    end)
+
     it("refuses two functions that begin on one line", function()
       assert.equal("made.lua:3: step 1 (Step): two functions begin on this line: give each a line of its own",
         lesson_of [[{ id = "a", title = "b",

@@ -46,8 +46,8 @@ end
 ---@param run table
 ---@return { pids: integer[], first: integer, last: integer, most: integer }
 function stable.facts(run)
-  local facts = { pids = {}, first = ns.getpid(), last = newest(), most = most_pid(), root = run.root and run.root:path(),
-    clocks = { ns.clock "realtime", ns.clock "monotonic", ns.clock "boottime" } }
+  local facts = { pids = {}, first = ns.getpid(), last = newest(), most = most_pid(),
+    root = run.root and run.root:path(), clocks = { ns.clock "realtime", ns.clock "monotonic", ns.clock "boottime" } }
   add_family(facts.pids)
   for _, value in pairs(run.fields) do
     if getmetatable(value) == "nslua.Proc" then facts.pids[#facts.pids + 1] = value.pid end
