@@ -88,6 +88,7 @@ return ns.lesson {
       each packet on to the port behind which the receiver is, as it has learned. And it is a link
       of the host itself, which can have an address: the host is plugged in, too.]],
     shell = [[
+      unshare --user --map-root-user --net sh        # the host: all is done in it
       ip link add br0 type bridge
       ip address add 10.0.0.254/24 dev br0; ip link set br0 up]],
     run = function(t)

@@ -72,7 +72,8 @@ return ns.lesson {
   { "Orphans come to it",
     say = [[A process whose parent has ended is an orphan. It gets a new parent: the init of its PID
       namespace. Here a shell starts a sleep in the background, and ends.]],
-    shell = "nsenter --target PID --user --pid sh -c 'sleep 1000 & echo $!'",
+    shell = "nsenter --target PID --user --preserve-credentials --pid \\\n"
+      .. "  sh -c 'sleep 1000 & echo $!'",
     run = function(t) t.number, t.orphan = orphan(t.box) end,
     show = "ps",
     check = {
@@ -179,7 +180,8 @@ return ns.lesson {
       of them becomes the init there. Whoever forgets this starts one short command, which is PID 1
       and ends at once, and then nothing can be started any more. The message misleads: there is
       memory enough.]],
-    shell = "unshare --pid bash        # without --fork\nls; ls        # fork: Cannot allocate memory",
+    shell = "unshare --user --map-root-user --pid bash        # without --fork\n"
+      .. "ls; ls        # fork: Cannot allocate memory",
     run = function(t)
       t.host:call(function()
         ns.unshare "pid"

@@ -158,7 +158,7 @@ return ns.lesson {
   { "A guest joins",
     say = [[Whoever wants to talk to ann has to be in her namespace. A box can be made in one that
       exists; so containers that belong together share their memory, and only that.]],
-    shell = "unshare -Ur --mount nsenter --ipc=/proc/PID/ns/ipc sh",
+    shell = "nsenter --target PID --user --preserve-credentials --ipc unshare --mount sh",
     run = function(t)
       t.guest = ns.box { "mnt", ipc = t.ann:ns "ipc", pid = false }
       t.guest:call(mount_queues)

@@ -170,7 +170,7 @@ return ns.lesson {
     say = [[A namespace ends with its last process, unless something else holds it: an open
       descriptor, or a file that it is mounted on. lsns of Debian 12 does not show such a one; the mount
       table does, and the list here says what keeps each alive.]],
-    shell = "touch /tmp/kept; mount --bind /proc/PID/ns/uts /tmp/kept\nkill PID; grep nsfs /proc/self/mountinfo",
+    shell = "touch /tmp/kept; sudo mount --bind /proc/PID/ns/uts /tmp/kept\nkill PID; grep nsfs /proc/self/mountinfo",
     run = function(t)
       local short <close> = ns.box { "uts", pid = false }
       t.kept = short:ns("uts").inode
@@ -191,7 +191,7 @@ return ns.lesson {
   { "Names for network namespaces",
     say = [[`ip netns` lives on that: a name is a file in /run/netns with a network namespace mounted on
       it. Either tool takes what the other made.]],
-    shell = "ip netns add blue\nip netns list\nip netns exec blue ip link",
+    shell = "sudo ip netns add blue\nip netns list\nsudo ip netns exec blue ip link",
     run = function(t)
       ns.try(ns.netns.del, "blue") -- of an earlier go
       ns.netns.add "blue"

@@ -158,8 +158,10 @@ return ns.lesson {
       namespace that keeps it, as the bare system call does, has a table of its own, and yet its
       mounts leak to the host.]],
     shell = [[
-      mount --bind /tmp/peers /tmp/peers; mount --make-shared /tmp/peers
-      unshare --mount --propagation unchanged mount -t tmpfs tmpfs /tmp/peers/new]],
+      mkdir -p /tmp/peers/new; sudo mount --bind /tmp/peers /tmp/peers
+      sudo mount --make-shared /tmp/peers
+      sudo unshare --mount --propagation unchanged \
+        mount -t tmpfs tmpfs /tmp/peers/new]],
     run = function(t)
       ns.mkdir "/tmp/peers"
       t.peers = ns.bind("/tmp/peers", "/tmp/peers")
@@ -182,8 +184,8 @@ return ns.lesson {
     say = [[Make everything private before the first mount: that is what unshare(1) and ns.box do
       unless they are told otherwise. The r in rprivate means this mount and all below it; without
       it, only the root itself would be private, and the leak would stay.]],
-    shell = "unshare --mount sh        # --propagation private is the default\n"
-      .. "mount -t tmpfs tmpfs /tmp/peers/own",
+    shell = "sudo unshare --mount sh        # --propagation private is the default\n"
+      .. "mkdir /tmp/peers/own; mount -t tmpfs tmpfs /tmp/peers/own",
     run = function(t)
       t.private = ns.box { "mnt", pid = false, propagation = "rprivate" }
       t.private:call(mount_tmpfs, "/tmp/peers/own")
@@ -204,7 +206,8 @@ return ns.lesson {
     say = [[Between the two is the slave: what the host mounts later comes in, what the box mounts
       does not get out. This is how a memory stick that you plug in can appear in a container that
       runs already.]],
-    shell = "unshare --mount --propagation slave sh\nmount -t tmpfs tmpfs /tmp/peers/mine",
+    shell = "sudo unshare --mount --propagation slave sh\n"
+      .. "mkdir /tmp/peers/mine; mount -t tmpfs tmpfs /tmp/peers/mine",
     ask = { "Host and box mount one each. How many does the box have then (a number)?", answer = 2 },
     run = function(t)
       t.slave = ns.box { "mnt", pid = false, propagation = "rslave" }
@@ -230,7 +233,7 @@ return ns.lesson {
     say = [[A box of an ordinary user has a user namespace as well. It could lay something over a
       mount of the host, but not take one off: what is under it was perhaps hidden on purpose. The
       kernel locks these mounts together.]],
-    shell = "unshare --user --map-root-user --mount umount /tmp/data",
+    shell = "unshare --user --map-root-user --mount umount /tmp/data        # refused",
     run = function(t)
       t.guest = ns.box { "user", "mnt", pid = false }
       t.guest:call(ns.umount, "/tmp/data")

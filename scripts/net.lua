@@ -123,7 +123,7 @@ return ns.lesson {
     say = [[A link is in one namespace at a time. To get from one to another there is the veth: a pair
       of links, and what is sent into one comes out of the other. One end is made here, the other in
       the box: a cable through the wall.]],
-    shell = "ip link add to-box type veth peer name eth0 netns PID",
+    shell = "sudo ip link add to-box type veth peer name eth0 netns PID",
     run = function(t)
       t.near, t.far = ns.link.add {
         kind = "veth", name = "to-box", peer = { name = "eth0", ns = t.box },
@@ -143,7 +143,7 @@ return ns.lesson {
   { "A name that is taken",
     say = [[A name stands for one link in a namespace. eth0 in the box and eth0 elsewhere do not meet;
       but a second to-box on the host is refused. It would be two cables, and nobody knew which.]],
-    shell = "ip link add to-box type dummy        # File exists",
+    shell = "sudo ip link add to-box type dummy        # File exists",
     run = function() ns.link.add { kind = "dummy", name = "to-box" } end,
     expect = "EEXIST",
     keep = { ["the host reaches itself"] = host_is_connected },
@@ -154,7 +154,7 @@ return ns.lesson {
       after the slash says how many bits name the network; the kernel makes the route for that part
       by itself.]],
     shell = [[
-      ip address add 10.0.0.1/24 dev to-box; ip link set to-box up        # host
+      sudo ip address add 10.0.0.1/24 dev to-box; sudo ip link set to-box up
       ip address add 10.0.0.2/24 dev eth0; ip link set eth0 up            # box]],
     run = function(t)
       t.near:add_address "10.0.0.1/24"

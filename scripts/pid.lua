@@ -64,7 +64,7 @@ return ns.lesson {
   { "A box that counts from one",
     say = [[In a new PID namespace the kernel counts processes from 1 again. The namespace is for
       the children, hence --fork: the first of them, our shell, is PID 1. All else is shared.]],
-    shell = "unshare --pid --fork chroot rootfs sh",
+    shell = "sudo unshare --pid --fork chroot rootfs sh",
     run = function(t)
       t.box = ns.box { "pid", chroot = t.root, argv = { "/bin/sh" },
         init = false, stdin = "pipe" }
@@ -107,7 +107,7 @@ return ns.lesson {
   { "Two roots",
     say = [[chroot changed what "/" means for the shell and for all that it starts. The link
       /proc/PID/root tells it: "/" for a process of the host, the folder for those of the box.]],
-    shell = "ls -l /proc/$$/root /proc/$(pgrep -n sleep)/root",
+    shell = "sudo ls -l /proc/$$/root /proc/$(pgrep -n sleep)/root",
     observe = true,
     show = function(t) return ("host  %s\nbox   %s"):format(ns.readlink(root_of(t.host.pid)),
       ns.readlink(root_of(t.sleep.pid))) end,
@@ -160,7 +160,7 @@ return ns.lesson {
 
   { "The unmount",
     say = "What is shared is taken away from both: unmounted on the host, it is gone in the box.",
-    shell = "umount rootfs/proc        # on the host",
+    shell = "sudo umount rootfs/proc        # on the host",
     run = function(t) t.host:call(ns.umount, t.root:path() .. "/proc") end,
     check = {
       ["the host has lost the mount"] = host_has_no_mount,
@@ -170,7 +170,7 @@ return ns.lesson {
   { "Again, with mounts of its own",
     say = [[The cure is one more namespace. A box with a mount namespace of its own begins with a
       copy of the host's mounts. What it mounts then stays with it, and goes with it.]],
-    shell = "unshare --pid --mount --fork chroot rootfs sh\nmount -t proc proc /proc; ps",
+    shell = "sudo unshare --pid --mount --fork chroot rootfs sh\nmount -t proc proc /proc; ps",
     run = function(t)
       t.own = ns.box { "pid", "mnt", chroot = t.root, argv = { "/bin/sh" },
         init = false, stdin = "pipe" }

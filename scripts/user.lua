@@ -184,7 +184,8 @@ return ns.lesson {
     say = [[Root's power comes in some forty pieces, the capabilities. An ordinary process has none.
       One call, and it has all of them: over the new namespace, and over nothing that was there
       before.]],
-    shell = "grep CapEff /proc/self/status\nunshare --user grep CapEff /proc/self/status",
+    shell = "grep CapEff /proc/self/status\n"
+      .. "unshare --user --map-root-user grep CapEff /proc/self/status",
     run = function(t)
       t.before, t.after = t.host:call(function()
         drop_all()
@@ -208,7 +209,7 @@ return ns.lesson {
       may have installed, newuidmap; here it has nothing to give, or no right to.]],
     shell = [[
       unshare --user sleep 60 &
-      printf '0 1000 1\n1 100000 65536\n' > /proc/$!/uid_map        # refused]],
+      env printf "0 $(id -u) 1\n1 100000 65536\n" > /proc/$!/uid_map  # refused]],
     run = function(t)
       t.host:call(function()
         drop_all()

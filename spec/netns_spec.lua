@@ -66,6 +66,16 @@ describe("named network namespaces", function()
     end)
   end)
 
+  helpers.root_it("can be made where the folder of an earlier host lies under another /run", function()
+    on_a_host(function()
+      ns.netns.add "under"
+      ns.mount("none", "/run", "tmpfs") -- the table still lists /run/netns
+      ns.netns.add "over"
+      assert.equal("over", tostring(ns.netns.list()))
+      ns.netns.del "over"
+    end)
+  end)
+
   helpers.root_it("made by ip are ours", function()
     on_a_host(function()
       ip("add", "blue")

@@ -33,7 +33,8 @@ end
 
 -- The folder must be a shared mount: a name that is deleted here then goes
 -- from every mount namespace, or its network would live on in some of them.
--- The lock is the one that `ip` takes.
+-- Whether it is a mount at all the kernel says: the mount table also lists what
+-- lies under a later mount. The lock is the one that `ip` takes.
 local function prepare_folder()
   if not ns.access(netns.folder) then
     local ok, _, _, err = ns.try(ns.mkdir, netns.folder, "755")
@@ -44,7 +45,7 @@ local function prepare_folder()
   local ok, _, _, err = ns.try(ns.mount, "", netns.folder, "none", "shared,rec")
   if ok then return end
   if err.name ~= "EINVAL" then error(err, 0) end
-  ns.mount(netns.folder, netns.folder, "none", "bind,rec") -- it was no mount point yet
+  ns.mount(netns.folder, netns.folder, "none", "bind,rec")
   ns.mount("", netns.folder, "none", "shared,rec")
 end
 
