@@ -66,7 +66,7 @@ describe("the screen", function()
       assert.truthy(all:find(part, 1, true), part .. " is not on\n" .. all)
     end
     assert.truthy(all:find "12/1 sh +[|│] 1 sh")
-    assert.falsy(all:find "hint 2")
+    assert.falsy(all:find "hint 2 of")
   end)
 
   it("folds code and calls that are too wide, and cuts none of it", function()
@@ -93,6 +93,10 @@ describe("the screen", function()
   it("is ASCII where UTF-8 is not wanted", function()
     text.choose { utf8 = false }
     assert.falsy(drawn(shown_step(), 60, 80):find "[\128-\255]")
+  end)
+
+  it("says in the key bar which hint comes next", function()
+    assert.truthy(drawn(shown_step(), 60, 100):find("h hint 2/2  m map", 1, true))
   end)
 
   it("goes down when there is more", function()

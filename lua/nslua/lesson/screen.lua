@@ -220,12 +220,18 @@ local function title_line(shown, width)
   return text.pad(left, width - text.width(right)) .. right
 end
 
+-- Which hint comes next, of how many.
+local function hint_word(shown)
+  local count = #(shown.step.hint or {})
+  return count == 0 and "h hint" or ("h hint %d/%d"):format(math.min(shown.hints + 1, count), count)
+end
+
 local function key_bar(shown, width, more)
   local enter = text.utf8() and "⏎ " or "Enter "
   local word = shown.result and "next" or shown.step.solution and not shown.solution and "check"
     or shown.step.act and "run" or "look"
   local list = { enter .. word, "r again",
-    "e edit", "p play", "s shell", "h hint", "m map", "k calls", "b back", "l list", "? keys", "q quit" }
+    "e edit", "p play", "s shell", hint_word(shown), "m map", "k calls", "b back", "l list", "? keys", "q quit" }
   if shown.overlay then list = { enter .. "back" } end
   if more then table.insert(list, 2, "space more") end
   while #list > 2 and text.width(" " .. table.concat(list, "  ")) > width do
