@@ -371,6 +371,21 @@ describe("a lesson on a terminal", function()
     s:ends(0)
   end)
 
+  stage_it("says which step ended it, and goes on when one ends the host", function()
+    local lesson = home .. "/lesson.lua"
+    local file <close> = assert(io.open(lesson, "w"))
+    file:write [[return require "nslua".lesson { id = "out", title = "Out",
+      { "Host", run = function(t) t.host:kill "KILL" t.host:wait() end },
+      { "Exit", run = function() os.exit(0) end } }]]
+    file:close()
+    local s = session.start(home, { lesson })
+    s:expect "run"
+    s:type "\r"; s:expect "next"
+    s:type "\r"; s:expect "run"
+    s:type "\r"; s:expect(("\nnslua: %s:3: step 2 (Exit) ended the lesson, by itself\n"):format(lesson))
+    s:ends(1)
+  end)
+
   stage_it("leaves Ctrl-C to its prompt, and is ended by it afterwards", function()
     local s = session.start(home, { "scripts/uts.lua" }, { "NSLUA_READLINELIB=" })
     s:expect "look"

@@ -140,6 +140,7 @@ function course.main(one, options)
     end
     if not next_one then
       io.write(text.color() and "\27[J\n" or "\n")
+      if outcome.cut then lesson.complain(outcome.cut) end
       if status ~= runner.CANNOT then
         plain.summary(one, runner.sum_up(outcome.results, began), status, (outside.say(before)))
       end

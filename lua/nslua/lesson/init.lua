@@ -123,8 +123,9 @@ end
 ---The lesson has id, title, needs, box or boxes, done and its steps; a step
 ---has a title, say, shell, run (or solution), show, check, keep, expect,
 ---observe, hint, ask and skip: a function that says why this machine cannot do
----the step, or nil. t.note(kind, path) writes down what is to be removed
----("rmdir", "unlink", "umount"), whatever ends the lesson, before it is made.
+---the step, or nil. t.host, t.root and t.note are the lesson's own, and stay.
+---t.note(kind, path) writes down what is to be removed ("rmdir", "unlink",
+---"umount"), whatever ends the lesson, before it is made.
 ---Raises: every mistake in the table, with its file and line.
 ---@param written table
 ---@return nslua.Lesson

@@ -31,9 +31,11 @@ local function run_step(game, step)
   local result = run:step(step)
   local kind = type(step.show) == "string" and step.show or "ps"
   result.panes = PANES[kind] and panes.of(run, kind)
-  local now = panes.count(run)
-  result.changed = panes.changed(game.counted, now)
-  game.counted = now
+  local ok, now = pcall(panes.count, run) -- a step may end the host
+  if ok then
+    result.changed = panes.changed(game.counted, now)
+    game.counted = now
+  end
   game.results[step.index] = result
   game.write_down(result)
   return result

@@ -170,9 +170,7 @@ function runner.record(lesson, options, root, fn)
     return fn(run, function(value) write_down(record, value) end)
   end)
   local outcome = read_record(record)
-  status = judge_end(lesson, status, outcome)
-  if outcome.cut then complain(outcome.cut) end
-  return status, outcome
+  return judge_end(lesson, status, outcome), outcome
 end
 
 
@@ -188,6 +186,7 @@ function runner.try(lesson, options, root, fn)
     write(fn(run))
     return 0
   end)
+  if outcome.cut then complain(outcome.cut) end
   return status, outcome.results[1]
 end
 
@@ -228,6 +227,7 @@ function runner.run(lesson, options, reporter)
   local status, outcome = runner.record(lesson, options, root, function(run, write)
     return run_steps(run, reporter, write)
   end)
+  if outcome.cut then complain(outcome.cut) end
   outcome.sum = runner.sum_up(outcome.results, started)
   if status ~= runner.CANNOT and not out.lost then
     reporter.summary(lesson, outcome.sum, status, (outside.say(before)))
