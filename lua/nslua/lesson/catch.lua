@@ -25,15 +25,27 @@ local function explain(err)
   return { err = err, traceback = debug.traceback("", 2) }
 end
 
+-- A bare fork(2) comes back twice, but there is one lesson: the child's part
+-- ends where the function does.
+local function end_child(ok, problem)
+  if not ok then io.stderr:write("nslua: ", tostring(problem.err), "\n") end
+  io.stdout:flush()
+  ns._exit(ok and 0 or 1)
+end
+
 -- Standard input, output and error become other descriptors for the time of a
--- call; what they were comes back after it.
+-- call; what they were comes back after it, to print, too.
 local function redirected(fds, fn, ...)
   io.stdout:flush()
   io.stderr:flush()
   local before = { [0] = ns.fd(0), ns.fd(1), ns.fd(2) }
   for i = 0, 2 do fds[i]:dup2(i) end
+  local generation = ns.generation()
   local result = table.pack(xpcall(fn, explain, ...))
-  io.stdout:flush()
+  if ns.generation() ~= generation then end_child(result[1], result[2]) end
+  io.output():flush()
+  io.output(io.stdout)
+  io.input(io.stdin)
   io.stderr:flush()
   for i = 0, 2 do
     before[i]:dup2(i)
@@ -77,9 +89,10 @@ end
 ---@param run table
 ---@return string
 function catch.read(run)
-  local text
-  text, run.at = read_from(run.caught, run.at)
-  return text
+  local text, stop = read_from(run.caught, run.at)
+  local more = stop - run.at - #text
+  run.at = stop
+  return more > 0 and ("%s\n... and %d bytes more"):format(text, more) or text
 end
 
 ---An act whose system calls, its children's too, are caught in a file.

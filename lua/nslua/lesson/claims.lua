@@ -17,6 +17,19 @@ function claims.tell(problem)
   return text
 end
 
+---The same with the line of the lesson that it came from: error() and
+---error({}) name none.
+---@param problem { err: any, traceback: string }
+---@param lesson nslua.Lesson
+---@return string
+function claims.tell_where(problem, lesson)
+  local text, file = claims.tell(problem), lesson.file
+  if text:find(file .. ":", 1, true) then return text end
+  local at = problem.traceback:find(file .. ":", 1, true)
+  local place = at and problem.traceback:match("^:%d+", at + #file)
+  return place and ("%s%s: %s"):format(file, place, text) or text
+end
+
 local function is_refusal(err)
   return debug.getmetatable(err) == sys.error_type
 end
@@ -42,13 +55,14 @@ end
 ---@param run table
 ---@param step table
 ---@param before table<table, boolean>  which of them held before it
+---@param reasons table<table, string>  why the others did not
 ---@return table[] results
-function claims.judge(run, step, before)
+function claims.judge(run, step, before, reasons)
   local results = {}
   for _, claim in ipairs(step.claims) do
     local ok, why = claims.try(run, claim)
     if ok and before[claim] == false then
-      ok, why = false, "it did not hold before the act"
+      ok, why = false, "it did not hold before the act" .. (reasons[claim] and ": " .. reasons[claim] or "")
     end
     results[#results + 1] = { text = claim.text, kind = claim.kind, ok = ok, why = why,
       where = ("%s:%d"):format(step.lesson.file, claim.line), code = not ok and code_of(claim) or nil }

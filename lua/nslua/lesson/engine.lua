@@ -21,14 +21,10 @@ local function closer(value)
   return type(meta) == "table" and rawget(meta, "__close")
 end
 
-local function is_box(value)
-  return getmetatable(value) == "nslua.Proc" and sys.fields(value).options ~= nil
-end
-
 -- For a proof: the host stands where boxes stood, but for those that the step
 -- makes itself, which run.on_host notes.
 local function host_instead(run, value)
-  if is_box(value) and not run.on_host[value] then
+  if views.is_box(value) and not run.on_host[value] then
     run.through_box = true
     return run.fields.host
   end
@@ -37,6 +33,10 @@ local function host_instead(run, value)
   for key, one in pairs(value) do hosts[key] = host_instead(run, one) end
   return hosts
 end
+
+-- What the engine itself looks at: a step that put something else there would
+-- break the lesson far from its own line.
+local RESERVED = { host = true, root = true, note = true }
 
 -- A table that notes every handle that is put into it, in order.
 local function make_shared(run)
@@ -48,8 +48,9 @@ local function make_shared(run)
       return value
     end,
     __newindex = function(_, key, value)
+      if RESERVED[key] then error(("t.%s is the lesson's own: choose another name"):format(key), 2) end
       if closer(value) then handles[#handles + 1] = value end
-      if run.on_host and is_box(value) then run.on_host[value] = true end
+      if run.on_host and views.is_box(value) then run.on_host[value] = true end
       fields[key] = value
     end,
     __pairs = function() return next, fields, nil end,
@@ -135,16 +136,48 @@ function Run:caught_box(opts)
 end
 
 
+-- The last box that runs, of those that were put into t from a place in the list
+-- of handles on.
+local function newest_box(run, first)
+  for i = #run.handles, first, -1 do
+    local one = run.handles[i]
+    if views.is_box(one) and one.running then
+      for name, value in pairs(run.fields) do
+        if value == one then return name, one end
+      end
+    end
+  end
+end
+
+---The box to look at: the last one that the step at hand made; else t.box, or a
+---declared one; else the last of all.
+---@return string? name
+---@return nslua.Proc? box  it runs
+function Run:box()
+  local fields, names = self.fields, {}
+  local name, box = newest_box(self, self.step_made_from or #self.handles + 1)
+  if box then return name, box end
+  if views.is_box(fields.box) and fields.box.running then return "box", fields.box end
+  for one in pairs(fields.boxes or {}) do names[#names + 1] = one end
+  table.sort(names)
+  for _, one in ipairs(names) do
+    if fields.boxes[one].running then return one, fields.boxes[one] end
+  end
+  return newest_box(self, 1)
+end
+
+
 ---Which claims of a step hold now.
 ---@param step table
 ---@param kind? "check"|"keep"
 ---@return table<table, boolean> held
+---@return table<table, string> reasons  why some do not
 function Run:held(step, kind)
-  local held = {}
+  local held, reasons = {}, {}
   for _, claim in ipairs(step.claims) do
-    if not kind or claim.kind == kind then held[claim] = (claims.try(self, claim)) end
+    if not kind or claim.kind == kind then held[claim], reasons[claim] = claims.try(self, claim) end
   end
-  return held
+  return held, reasons
 end
 
 
@@ -152,6 +185,7 @@ end
 ---@param step table
 ---@return { err: any, traceback: string }? problem
 function Run:act(step)
+  self.on_step(step)
   if not step.act then return nil end
   local ok, problem = (self.tracing and catch.traced or catch.call)(self, step.act, self.t)
   return not ok and problem or nil
@@ -177,7 +211,9 @@ end
 function Run:step(step)
   local result = { index = step.index, id = step.id, title = step.title, claims = {} }
   if skip(self, step, result) then return result end
-  local before = self:held(step, "keep")
+  self.on_step(step)
+  self.step_made_from = #self.handles + 1
+  local before, reasons = self:held(step, "keep")
   catch.read(self)
   local started = ns.clock()
   local problem = self:act(step)
@@ -186,10 +222,10 @@ function Run:step(step)
   result.output = catch.read(self)
   result.seconds = ns.clock() - started
   if problem and not step.expect then
-    result.problem, result.traceback = claims.tell(problem), problem.traceback
+    result.problem, result.traceback = claims.tell_where(problem, self.lesson), problem.traceback
   else
     claims.ask(self, step, result)
-    result.claims = claims.judge(self, step, before)
+    result.claims = claims.judge(self, step, before, reasons)
   end
   if step.expect then table.insert(result.claims, 1, claims.judge_refusal(step, problem)) end
   result.ok = result.problem == nil
