@@ -82,6 +82,32 @@ describe("the program", function()
   end)
 end)
 
+describe("the prompt in a pipe", function()
+  local function session(lines)
+    local out, err, status = helpers.nslua({ "-i" }, { stdin = lines })
+    assert.equal(0, status)
+    return out:gsub("^[^\n]*\n", ""), err
+  end
+
+  it("reads a line whole that holds a zero byte", function()
+    local out, err = session '"a\0b"\n=#"a\0b", 2\nprint(#"\0\0")\n'
+    assert.equal('> "a\0b"\na\0b\n> =#"a\0b", 2\n3\t2\n> print(#"\0\0")\n2\n> \n', out)
+    assert.equal("", err)
+  end)
+
+  it("runs no first part of a line that a zero byte breaks", function()
+    local out, err = session "print 'ran'\0 + 1\n=print 'ran'\0 + 1\n"
+    assert.is_nil(out:find "\nran\n")
+    local _, errors = err:gsub("stdin:1: ", "")
+    assert.equal(2, errors)
+  end)
+
+  it("says what is missing when the input ends within a chunk", function()
+    local _, err = session "for i = 1, 2 do\nprint(i)"
+    assert.matches("^stdin:2: 'end' expected.* near <eof>\n$", err)
+  end)
+end)
+
 describe("Ctrl-C", function()
   it("is an error that a script may catch", function()
     local child <close>, output = start [[

@@ -49,10 +49,16 @@ static Got read_line(lua_State *L, bool first) {
 
 /* -- from lines to a chunk ------------------------------------------------ */
 
-/* Pushes the chunk of "return TEXT", or nothing when it does not compile. */
-static bool load_expression(lua_State *L, const char *text) {
-  const char *code = lua_pushfstring(L, "return %s;", text);
-  if (luaL_loadbuffer(L, code, strlen(code), "=stdin") == LUA_OK)
+/* Pushes the chunk of "return TEXT" of the text at `at`, or nothing when it
+   does not compile. A string in it may hold a zero byte. */
+static bool load_expression(lua_State *L, int at) {
+  size_t length;
+  lua_pushliteral(L, "return ");
+  lua_pushvalue(L, at);
+  lua_pushliteral(L, ";");
+  lua_concat(L, 3);
+  const char *code = lua_tolstring(L, -1, &length);
+  if (luaL_loadbuffer(L, code, length, "=stdin") == LUA_OK)
     return true;
   lua_pop(L, 2);
   return false;
@@ -98,14 +104,16 @@ static Got read_chunk(lua_State *L, int *status) {
     return got;
   lua_replace(L, 1);
   lua_settop(L, 1);
-  const char *text = lua_tostring(L, 1);
+  size_t length;
+  const char *text = lua_tolstring(L, 1, &length);
   if (text[0] == '=') { /* "=x", from before expressions were tried first */
-    lua_pushfstring(L, "return %s", text + 1);
+    lua_pushliteral(L, "return ");
+    lua_pushlstring(L, text + 1, length - 1);
+    lua_concat(L, 2);
     lua_replace(L, 1);
-    text = lua_tostring(L, 1);
   }
   *status = LUA_OK;
-  if (!load_expression(L, text))
+  if (!load_expression(L, 1))
     got = load_statements(L, 1, status);
   text = lua_tostring(L, 1);
   if (got == LINE && on_terminal && text[0] != '\0')
