@@ -59,7 +59,7 @@ local TABLE = {
   ["pid"] = { all(NO_TYPE, { ["32 deep"] = "ENOSPC quota-used" }), "unshare pid" },
   ["time"] = { all(NO_TYPE, { ["no proc"] = "ENOENT time-missing", ["no proc of root"] = "ENOENT time-missing" }),
     "timens_offsets" },
-  ["named networks"] = { all(NO_TYPE, NO_PROC, { chroot = "EACCES file-access",
+  ["named networks"] = { all(NO_TYPE, { chroot = "EACCES file-access", ["no proc"] = "EACCES file-access",
     ["32 deep"] = "EACCES file-access" }), "netns.add" },
   ["users"] = { all(NEW_USER, { filter = "EPERM seccomp" }), "unshare user" },
   ["maps"] = { all(NEW_USER, NO_MAP, { filter = "EPERM seccomp" }), "map", "unshare user uts" },
