@@ -102,13 +102,18 @@ static int fork_fork(lua_State *L) {
 
 /* -- exec ----------------------------------------------------------------- */
 
+/* Linux takes at most 6 MB of arguments and environment, and each string costs
+   9 bytes or more; a table says of its length what it likes. */
+enum { MOST_STRINGS = 6 * 1024 * 1024 / 9 };
+
 /* A table of strings or numbers as a C vector; the strings live in the table
    that is pushed under the vector. [-0, +2] */
 const char **lib_pushvector(lua_State *L, int arg, const char *what) {
   luaL_checktype(L, arg, LUA_TTABLE);
   lua_Unsigned n = lua_rawlen(L, arg);
-  if (n > 100000)
-    lib_raise(L, "too many elements in a list");
+  if (n > MOST_STRINGS)
+    lib_raise(L, lua_pushfstring(L, "%s has too many elements: more than the "
+                                    "kernel takes", what));
   luaL_checkstack(L, 8, what);
   lua_createtable(L, (int)n, 0);
   int anchor = lua_gettop(L);
@@ -116,10 +121,11 @@ const char **lib_pushvector(lua_State *L, int arg, const char *what) {
   for (lua_Unsigned i = 0; i < n; i++) {
     size_t length;
     int type = lua_rawgeti(L, arg, (lua_Integer)i + 1);
-    if (type != LUA_TSTRING && type != LUA_TNUMBER) {
-      lib_raise(L, lua_pushfstring(L, "%s[%I] is a %s, not a string", what,
-                                   (lua_Integer)i + 1, luaL_typename(L, -1)));
-    }
+    if (type != LUA_TSTRING && type != LUA_TNUMBER)
+      lib_raise(L, lua_pushfstring(L, "%s[%I] is %s%s, not a string", what,
+                                   (lua_Integer)i + 1,
+                                   type == LUA_TNIL ? "" : "a ",
+                                   lua_typename(L, type)));
     v[i] = lua_tolstring(L, -1, &length);
     if (strlen(v[i]) != length)
       lib_raise(L, lua_pushfstring(L, "%s[%I] contains a NUL", what,

@@ -110,7 +110,7 @@ static int ns_setns(lua_State *L) {
     ns_push_path(L, lib_checkpath(L, 1));
     lua_toclose(L, 2);
   }
-  int fd = lib_checkfd(L, -1);
+  int fd = lib_checkfd(L, lua_gettop(L));
   depart(L, types != 0 ? types : ioctl(fd, NS_GET_NSTYPE), "setns");
   return lib_done(L, setns(fd, types), "setns", "dn", fd, types);
 }

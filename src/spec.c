@@ -173,7 +173,7 @@ static void read_program(Call *call, bool reaper) {
   }
   const char **argv = lib_pushvector(L, lua_gettop(L), "argv");
   if (argv[0] == NULL && !reaper)
-    luaL_error(L, "argv is empty: the first element names the program");
+    lib_raise(L, "argv is empty: the first element names the program");
   if (reaper) {
     size_t n = 0;
     while (argv[n] != NULL)

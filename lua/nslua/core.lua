@@ -45,6 +45,8 @@ function core.trace(on)
     sink = function(line) io.stderr:write(line, "\n") end
   elseif not on then
     sink = nil
+  elseif type(on) ~= "function" then
+    sys.raise("bad argument #1 to 'trace' (boolean or function expected, got " .. type(on) .. ")")
   end
   return sys.set_trace(sink) or false
 end

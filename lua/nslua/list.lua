@@ -172,18 +172,23 @@ function methods:svg() return require "nslua.graph".svg(self) end
 
 -- -- options -----------------------------------------------------------------
 
+local function unknown_key(what, key, known, arg)
+  local names, named = {}, type(key) == "string"
+  for name in pairs(known) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  local near = named and sys.nearest(key, names)
+  sys.raise(("bad argument #%d to '%s' (unknown option %s%s)"):format(arg or 1, what,
+    named and "'" .. sys.clean(key) .. "'" or ("[%s]"):format(math.type(key) and key or type(key)),
+    near and (", did you mean '%s'?"):format(near) or named and "" or ": it has names only, " .. table.concat(names, " ")))
+end
+
 -- Raises for a key that is none, and names the nearest. `what` is the function,
--- `arg` where the options stand.
+-- `arg` where the options stand; known[1]: a list may stand among them.
 local function check_keys(what, opts, known, arg)
   for key in pairs(opts) do
-    if type(key) == "string" and not known[key] then
-      local names = {}
-      for name in pairs(known) do names[#names + 1] = name end
-      table.sort(names)
-      local near = sys.nearest(key, names)
-      sys.raise(("bad argument #%d to '%s' (unknown option '%s'%s)"):format(arg or 1, what, sys.clean(key),
-        near and (", did you mean '%s'?"):format(near) or ""))
-    end
+    if not (known[key] or known[1] and math.type(key) == "integer") then unknown_key(what, key, known, arg) end
   end
 end
 

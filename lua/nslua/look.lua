@@ -2,6 +2,7 @@
 -- Questions about a process that are answered from outside, so that no pid is
 -- used up where it is.
 
+local options = require "nslua.options"
 local sys = require "nslua.sys"
 local ns = sys.primitives
 
@@ -18,7 +19,7 @@ local Proc = look.methods.Proc
 ---@param type? string
 ---@return nslua.Ns|table<string, nslua.Ns>
 function Proc:ns(type)
-  return ns.of(self, type)
+  return ns.of(self, type ~= nil and options.type_word(type) or nil)
 end
 
 

@@ -55,7 +55,12 @@ local function unknown(what, word, list)
     near and (' (did you mean "%s"?)'):format(near) or "")
 end
 
-local function type_word(word)
+---The word for a type that a script names, by a word or a number.
+---@param word any
+---@return string
+function options.type_word(word)
+  local named = type(word) == "string" or math.type(word) == "integer"
+  if not named then fail("a namespace type is a word such as \"uts\", not a %s", type(word)) end
   local name = sys.nstype(word)
   if not name then unknown("namespace type", tostring(word), TYPES) end
   return name
@@ -84,7 +89,7 @@ local function read_positional(which, opts)
     if is_ns(entry) then
       set_type(which, entry.type, entry)
     elseif type(entry) == "string" or math.type(entry) == "integer" then
-      set_type(which, type_word(entry), true)
+      set_type(which, options.type_word(entry), true)
     else
       fail("option [%d] is a %s: a namespace type or a handle is wanted", i,
         type(entry))

@@ -128,7 +128,9 @@ function pids.methods.Proc:pid_in(target) return pids.pid_in(self, target) end
 ---@param columns? string|string[]  as ns.ps; the default is pid and args
 ---@return nslua.List
 function pids.methods.Proc:ps(columns)
-  local opts = type(columns) == "string" and { columns } or table.move(columns or {}, 1, #(columns or {}), 1, {})
+  if type(columns) == "string" then columns = { columns } end
+  if columns ~= nil and type(columns) ~= "table" then sys.raise("bad argument #1 to 'ps' (columns are words)") end
+  local opts = table.move(columns or {}, 1, #(columns or {}), 1, {})
   if #opts == 0 then opts = { "pid", "args" } end
   if not self.running then
     error(sys.error(3, "open", sys.quote(("/proc/%d/ns/pid"):format(self.pid)),

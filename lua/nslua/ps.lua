@@ -7,7 +7,7 @@ local ns = sys.primitives
 
 local processes = {}
 
-local PS_KEYS = { pid = true, proc = true, inside = true }
+local PS_KEYS = { true, pid = true, proc = true, inside = true }
 
 local function check_columns(opts)
   local columns, words = {}, {}

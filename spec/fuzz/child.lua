@@ -159,6 +159,15 @@ function Run:say(...)
   self.report:write(table.concat({ ... }, "\t"):gsub("[^\t\32-\126]", "?") .. "\n")
 end
 
+-- A method of something else: Lua's own words for that are good enough.
+local function own_self(args) return args.live == nil or rawequal(args[1], args.live) end
+
+-- What an error may not name: a line of our modules, an argument that is none.
+local function misplaced(err)
+  if err:find("'__index' chain", 1, true) then return nil end
+  return err:match "^nslua/[^:]*:%d+: .*" or err:match "bad argument #%-.*"
+end
+
 -- What is wrong with the outcome of a call, or nil.
 local function judge(target, args, only, ok, err, change)
   if not target.public then return nil end
@@ -168,6 +177,8 @@ local function judge(target, args, only, ok, err, change)
   if not ok and type(err) == "string" and err:gsub("[\n\t]", ""):find "%c" then
     return "a control byte in its message"
   end
+  local mistold = not ok and own_self(args) and type(err) == "string" and misplaced(err)
+  if mistold then return "tells of a place that is not the caller's: " .. mistold end
 end
 
 function Run:call(target, i, before)

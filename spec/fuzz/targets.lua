@@ -20,6 +20,7 @@ targets.left_out = {
   ["ns.watch"] = "looks again and again, until it is interrupted",
   ["ns.wait"] = "waits for anybody's process as long as that lives",
   ["nslua.repl.value.list"] = "counts to the n of table.pack, whatever it is",
+  ["nslua.lesson.keys.read"] = "waits for a key as long as it is told to",
   ["ns.poll"] = "waits as long as it is told to (file_wait_spec has its arguments)",
 }
 
