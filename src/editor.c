@@ -23,7 +23,8 @@
    then, and none comes unnoticed. */
 static const int waited_for[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP,
                                  SIGWINCH};
-enum { WAITED_FOR = sizeof waited_for / sizeof *waited_for };
+enum { WAITED_FOR = sizeof waited_for / sizeof *waited_for,
+       ENDING = 4 }; /* the first of them end a line */
 
 static sigset_t while_waiting; /* the signals that come then */
 static volatile sig_atomic_t came[NSIG];
@@ -97,7 +98,7 @@ static void follow_size(void) {
 }
 
 static bool must_end(void) {
-  for (int i = 1; i < 4; i++)
+  for (int i = 1; i < ENDING; i++)
     if (came[waited_for[i]])
       ending_signal = waited_for[i];
   return ending_signal != 0;
@@ -134,12 +135,40 @@ static void take_edited(char *line) {
   editor.remove();
 }
 
+/* Where libedit itself waits for keys (its search), only a signal ends that:
+   one after which the line is given up, for it is spoilt by then. */
+static void read_key(void) {
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (int i = 0; i < ENDING && !is_readline(); i++)
+    sigaddset(&ending, waited_for[i]);
+  if (is_readline())
+    readline_choose_display();
+  sigprocmask(SIG_UNBLOCK, &ending, NULL);
+  editor.read_char();
+  sigprocmask(SIG_BLOCK, &ending, NULL);
+}
+
+static void display_nothing(void) {}
+
+/* The end of a search would draw the old prompt, where the next one comes. */
+static void clean_up(void) {
+  void (*display)(void) = NULL;
+  if (editor.on_display != NULL) {
+    display = *editor.on_display;
+    *editor.on_display = display_nothing;
+  }
+  editor.cleanup();
+  if (editor.on_display != NULL)
+    *editor.on_display = display;
+}
+
 static Got give_up(void) {
   if (came[SIGINT])
     puts("^C"); /* before the editor takes the cursor to the first column */
   fflush(stdout);
   if (editor.cleanup != NULL)
-    editor.cleanup();
+    clean_up();
   if (editor.replace_line != NULL)
     editor.replace_line("", 0);
   editor.remove();
@@ -154,7 +183,7 @@ static Got edit_line(lua_State *L, const char *prompt) {
   editor.install(prompt, take_edited);
   follow_size();
   while (!edit_done && wait_for_key())
-    editor.read_char();
+    read_key();
   if (!edit_done)
     return give_up();
   if (edited != NULL)

@@ -5,6 +5,7 @@
  * missing costs only what it is for. Tab asks Lua. readline(3), dlopen(3).
  */
 #include <dlfcn.h>
+#include <limits.h>
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
@@ -47,6 +48,7 @@ static const struct {
   {"rl_completion_display_matches_hook", &editor.on_matches},
   {"rl_attempted_completion_over", &editor.complete_over},
   {"rl_completion_append_character", &editor.append},
+  {"rl_completion_query_items", &editor.most_unasked},
   {"rl_completer_word_break_characters", &editor.breaks},
   {"rl_basic_word_break_characters", &editor.basic_breaks},
   {"rl_line_buffer", &editor.line},
@@ -57,9 +59,6 @@ static const struct {
 };
 
 static const char *editor_name; /* the library that was opened */
-
-/* Only GNU readline has it, and with it bracketed paste and a display hook. */
-static bool is_readline(void) { return editor.cleanup != NULL; }
 
 static bool bind_editor(const char *library) {
   void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
@@ -191,10 +190,18 @@ static void show_matches(char **matches, int n, int longest) {
   editor.redraw();
 }
 
-/* Each key of a very long line that is still coming would draw it anew. */
+/* Each key of a very long line that is still coming would draw it anew. To
+   readline a display that is not its own means a terminal that can do nothing
+   (no bracketed paste): it is for such lines only. */
 static void display_when_idle(void) {
-  if (*editor.end < 2000 || !more_keys())
+  if (!more_keys())
     editor.display();
+}
+
+void readline_choose_display(void) {
+  if (editor.on_display != NULL && editor.display != NULL && editor.end != NULL)
+    *editor.on_display = *editor.end < 2000 ? editor.display
+                                            : display_when_idle;
 }
 
 /* editor.complete_with(complete, show): complete(line, cursor, start) gives
@@ -225,15 +232,14 @@ static void set_editor_up(void) {
     *editor.basic_breaks = breaks;
   if (editor.limit_history != NULL)
     editor.limit_history(5000);
+  if (editor.most_unasked != NULL)
+    *editor.most_unasked = INT_MAX; /* the list is short enough: no question */
   if (editor.on_complete != NULL && editor.line != NULL &&
       editor.point != NULL)
     *editor.on_complete = complete;
   if (is_readline() && editor.on_matches != NULL && editor.redraw != NULL &&
       editor.new_line != NULL)
     *editor.on_matches = show_matches;
-  if (is_readline() && editor.on_display != NULL && editor.display != NULL &&
-      editor.end != NULL)
-    *editor.on_display = display_when_idle;
 }
 
 /* NSLUA_READLINELIB names another library; empty, it means none. */

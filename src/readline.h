@@ -30,7 +30,7 @@ typedef struct Editor {
   void (**on_display)(void);
   char **(**on_complete)(const char *text, int start, int end);
   void (**on_matches)(char **matches, int n, int longest);
-  int *complete_over, *append;
+  int *complete_over, *append, *most_unasked;
   const char **breaks, **basic_breaks;
   char **line;
   int *point, *end;
@@ -40,8 +40,13 @@ typedef struct Editor {
 
 extern Editor editor;
 
+/* Only GNU readline has it, and with it bracketed paste and a display hook. */
+static inline bool is_readline(void) { return editor.cleanup != NULL; }
+
 /* For whom Tab asks, and with which signals: those that come while we wait. */
 void readline_serve(lua_State *L, const sigset_t *signals);
+/* How the line is drawn from here on: to be called before a key is read. */
+void readline_choose_display(void);
 /* editor.complete_with of Lua. */
 int readline_complete_with(lua_State *L);
 

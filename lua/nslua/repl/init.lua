@@ -11,7 +11,7 @@ local place = require "nslua.repl.place"
 local style = require "nslua.repl.style"
 local value = require "nslua.repl.value"
 local text = require "nslua.text"
-local ns = sys.primitives
+local ns = require "nslua"
 
 local xpcall = xpcall
 
@@ -271,7 +271,12 @@ local function add_help(self)
         __name = "nslua.help", __tostring = function(t) return t.text end,
       })
     end,
-  }), true)
+  }), "help(x): what is known of x")
+end
+
+-- And so is ns, where the owner of the globals did not ask for it by that name.
+local function add_ns(self)
+  if rawget(_G, "ns") == nil then self.locals:set("ns", ns, "Linux namespaces: ?ns lists what is there") end
 end
 
 
@@ -301,6 +306,7 @@ function repl.new(opts)
     inherited = ending.inherited(),
   }, Session)
   add_help(self)
+  add_ns(self)
   return self
 end
 

@@ -159,7 +159,8 @@ local function cell_of(value)
   return function() return value end
 end
 
----Declares a variable with a value.
+---Declares a variable with a value; `builtin` is a line on one that a global of
+---its name replaces.
 function Locals:set(name, value, builtin)
   self.cells[name] = { fn = cell_of(value), index = 1, builtin = builtin }
 end
@@ -187,11 +188,13 @@ function Locals:keep(found, closure, ...)
     if not name then break end
     index[name] = i
   end
+  for i, name in ipairs(found.names) do
+    if found.close[name] then check_closable(name, (select(i, ...))) end
+  end
   self.declared_now = self.declared_now or {}
   for i, name in ipairs(found.names) do
     local value = select(i, ...)
     table.insert(self.declared_now, name)
-    if found.close[name] then check_closable(name, value) end
     self.cells[name] = index[name] and { fn = closure, index = index[name] }
       or { fn = cell_of(value), index = 1 }
     self.cells[name].const = found.const[name]

@@ -26,7 +26,10 @@ end
 -- All that may stand at the end of a text, in order.
 local function offered(session, before)
   local names = {}
-  for i, item in ipairs(session:complete(before).items) do names[i] = item.text:match "^[%w_]+" or "" end
+  for _, item in ipairs(session:complete(before).items) do
+    local name = item.text:match "^[%w_]+" or ""
+    if not lexer.keywords[name] then names[#names + 1] = name end
+  end
   table.sort(names)
   return names
 end

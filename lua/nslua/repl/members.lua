@@ -132,7 +132,7 @@ end
 function members.names(found, session)
   for name, cell in pairs(session.locals.cells) do
     local _, v = debug.getupvalue(cell.fn, cell.index)
-    offers.add(found, name, cell.builtin and "help(x): what is known of x" or "local, " .. offers.hint(v))
+    offers.add(found, name, cell.builtin or "local, " .. offers.hint(v))
   end
   for _, t in ipairs(index_tables(session.env)) do offers.fields(found, t, library_of(t) or "_G") end
   for word in pairs(lexer.keywords) do offers.add(found, word, "a word of Lua") end

@@ -233,7 +233,7 @@ local function brief(v, said)
   if not said:find "\n" and #said <= 120 then return said end
   local mt = getmetatable(v)
   local name = type(rawget(mt, "__name")) == "string" and mt.__name or type(v)
-  local n = type(v) == "table" and #v or 0
+  local n = type(v) == "table" and rawlen(v) or 0
   return ("%s%s"):format(text.clean(name), n > 0 and (" of %d"):format(n) or "")
 end
 
