@@ -204,6 +204,31 @@ describe("a box of a session", function()
   end)
 end)
 
+describe("a session of somebody else's", function()
+  it("needs nothing loaded before, and has ns where the globals have none", function()
+    local out = helpers.nslua [[
+      local repl = require "nslua.repl"
+      local session = repl.new { env = {} }
+      print(session:feed("x.y = 1").text)
+      print(session:feed("ns.unshar = nil").ok)
+      print(session:feed("ns.gethostname() ~= nil").text)
+      print(session:complete("ns.unshar").items[1].text .. " | " .. session:complete("n").items[3].help)
+      session:feed "ns = 3"
+      print(session:feed("ns").text .. " | " .. tostring(rawget(_G, "ns")))
+      ns = "mine"
+      print(repl.new {}:feed("ns").text .. " | " .. repl.new { env = setmetatable({}, { __index = _G }) }:feed("ns").text)
+    ]]
+    assert.equal([[
+stdin:1: attempt to index a nil value (global 'x')
+true
+true
+unshare | Linux namespaces: ?ns lists what is there
+3 | nil
+mine | mine
+]], out)
+  end)
+end)
+
 describe("a session in a stock Lua, with a pipe", function()
   it("needs no terminal and prints nothing itself", function()
     local code = [[

@@ -72,6 +72,7 @@ describe("a local of a session", function()
     end
     feed("local a <close> = closable 'a'", "local b <close> = closable 'b'")
     assert.equal("stdin:1: variable 'c' got a non-closable value", (feed "local c <close> = 5"))
+    assert.is_nil((session.locals:get "c"))
     assert.same({}, order)
     session:close()
     assert.same({ "b", "a" }, order)

@@ -91,6 +91,8 @@ describe("a value at the prompt", function()
     local function refuse() error "asked" end
     local t = setmetatable({ 1, x = 2 }, { __index = refuse, __len = refuse, __pairs = refuse, __eq = refuse, __name = 5 })
     assert.equal("{ 1, x = 2 }", show(t))
+    local said = setmetatable({ 1, 2 }, { __len = refuse, __tostring = function() return ("x"):rep(1000) end })
+    assert.equal("{ table of 2 }", show { said })
   end)
 
   it("that is a function says where it is from", function()

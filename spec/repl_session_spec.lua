@@ -195,7 +195,7 @@ describe("a name that is not there", function()
   end)
 
   it("comes alone when nothing is near, and when the words are somebody else's", function()
-    for _, line in ipairs { "zzzzqq()", "boxes.zzzzqq()", "boxes.first()", "error 'attempt to call a nil value'",
+    for _, line in ipairs { "zzzzqq()", "f()", "boxes.zzzzqq()", "boxes.first()", "error 'attempt to call a nil value'",
       "error { 'x' }", "local n; n()" } do
       assert.is_nil(said(line).meant)
     end

@@ -104,7 +104,8 @@ static bool must_end(void) {
   return ending_signal != 0;
 }
 
-/* Waits for a key; false when Ctrl-C came or the terminal went. */
+/* Waits for a key; false when Ctrl-C came or the terminal went: before the key
+   that may be there as well, which is for the next line. */
 static bool wait_for_key(void) {
   struct pollfd input[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
                             {.fd = watched_fd, .events = POLLIN}};
@@ -118,7 +119,7 @@ static bool wait_for_key(void) {
     int n = ppoll(input, 2, NULL, &while_waiting);
     if (n > 0 && input[1].revents != 0)
       return false;
-    if (n > 0)
+    if (n > 0 && !came[SIGINT] && !must_end())
       return !(input[0].revents & (POLLHUP | POLLERR | POLLNVAL));
   }
   return false;
@@ -142,11 +143,11 @@ static void read_key(void) {
   sigemptyset(&ending);
   for (int i = 0; i < ENDING && !is_readline(); i++)
     sigaddset(&ending, waited_for[i]);
-  if (is_readline())
-    readline_choose_display();
+  readline_before_key();
   sigprocmask(SIG_UNBLOCK, &ending, NULL);
   editor.read_char();
   sigprocmask(SIG_BLOCK, &ending, NULL);
+  readline_after_key();
 }
 
 static void display_nothing(void) {}
@@ -164,8 +165,8 @@ static void clean_up(void) {
 }
 
 static Got give_up(void) {
-  if (came[SIGINT])
-    puts("^C"); /* before the editor takes the cursor to the first column */
+  /* before the editor takes the cursor to the first column */
+  puts(came[SIGINT] ? "^C" : "");
   fflush(stdout);
   if (editor.cleanup != NULL)
     clean_up();

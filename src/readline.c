@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
@@ -54,11 +55,40 @@ static const struct {
   {"rl_line_buffer", &editor.line},
   {"rl_point", &editor.point},
   {"rl_end", &editor.end},
+  {"el_init", &editor.el_init},
+  {"rl_initialize", &editor.initialize},
   {"rl_insert_text", &editor.insert},
   {"rl_crlf", &editor.new_line},
 };
 
 static const char *editor_name; /* the library that was opened */
+
+/* libedit writes to rl_line_buffer[rl_end] after each key. A line that grows
+   beyond a kilobyte is elsewhere by then, and that would be somebody's memory:
+   it may write to a room of our own. Until then the text is where it was. */
+static const char *text_of_line;
+static char *room;
+
+enum { ROOM = 1 << 28, MOVES = 1000 };
+
+static bool make_room(void) {
+  if (editor.el_init == NULL)
+    return true;
+  if (editor.initialize == NULL || editor.line == NULL || editor.end == NULL)
+    return false;
+  editor.initialize();
+  void *made = mmap(NULL, ROOM, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (made == MAP_FAILED)
+    return false;
+  text_of_line = *editor.line;
+  room = made;
+  return true;
+}
+
+static const char *edited_text(void) {
+  return room == NULL ? *editor.line : text_of_line;
+}
 
 static bool bind_editor(const char *library) {
   void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
@@ -156,14 +186,17 @@ static char **complete(const char *text, int start, int end) {
     *editor.complete_over = 1; /* no file names when we find nothing */
   if (editor.append != NULL)
     *editor.append = '\0';
-  if (is_plain_tab(*editor.line, *editor.point)) {
+  const char *line = edited_text();
+  if (line == NULL)
+    return NULL;
+  if (is_plain_tab(line, *editor.point)) {
     if (editor.insert != NULL)
       editor.insert("\t");
     return NULL;
   }
   int top = lua_gettop(asking);
   if (lua_rawgetp(asking, LUA_REGISTRYINDEX, &complete_key) == LUA_TFUNCTION) {
-    lua_pushstring(asking, *editor.line);
+    lua_pushstring(asking, line);
     lua_pushinteger(asking, *editor.point);
     lua_pushinteger(asking, start);
     if (ask_lua(3) && lua_istable(asking, -1))
@@ -198,10 +231,22 @@ static void display_when_idle(void) {
     editor.display();
 }
 
-void readline_choose_display(void) {
+static void choose_display(void) {
   if (editor.on_display != NULL && editor.display != NULL && editor.end != NULL)
     *editor.on_display = *editor.end < 2000 ? editor.display
                                             : display_when_idle;
+}
+
+void readline_before_key(void) {
+  if (is_readline())
+    choose_display();
+  if (room != NULL)
+    *editor.line = room;
+}
+
+void readline_after_key(void) {
+  if (room != NULL && *editor.end > MOVES)
+    text_of_line = NULL;
 }
 
 /* editor.complete_with(complete, show): complete(line, cursor, start) gives
@@ -255,9 +300,13 @@ const char *editor_open(void) {
   } else if (!bind_editor("libreadline.so.8")) {
     bind_editor("libedit.so.2");
   }
-  if (editor_name != NULL) {
-    (void)setlocale(LC_CTYPE, "");
-    set_editor_up();
+  if (editor_name == NULL)
+    return NULL;
+  (void)setlocale(LC_CTYPE, "");
+  set_editor_up();
+  if (!make_room()) {
+    memset(&editor, 0, sizeof editor);
+    editor_name = NULL;
   }
   return editor_name;
 }

@@ -34,6 +34,8 @@ typedef struct Editor {
   const char **breaks, **basic_breaks;
   char **line;
   int *point, *end;
+  void *el_init; /* only libedit has it */
+  int (*initialize)(void);
   int (*insert)(const char *text);
   int (*new_line)(void);
 } Editor;
@@ -45,8 +47,10 @@ static inline bool is_readline(void) { return editor.cleanup != NULL; }
 
 /* For whom Tab asks, and with which signals: those that come while we wait. */
 void readline_serve(lua_State *L, const sigset_t *signals);
-/* How the line is drawn from here on: to be called before a key is read. */
-void readline_choose_display(void);
+/* Around each key that the editor reads: how the line is drawn from here on,
+   and where libedit may write. */
+void readline_before_key(void);
+void readline_after_key(void);
 /* editor.complete_with of Lua. */
 int readline_complete_with(lua_State *L);
 
