@@ -49,7 +49,7 @@ static size_t class_of(size_t size) { return (size + GRAIN - 1) / GRAIN; }
    with their pages: that is cheaper than to touch them one by one. */
 static bool new_piece(Arena *a) {
   size_t size = a->size == 0 ? FIRST : a->size < PIECE ? 2 * a->size : PIECE;
-  int populate = size <= 2 * FIRST ? MAP_POPULATE : 0;
+  int populate = size <= 2UL * FIRST ? MAP_POPULATE : 0;
   void *piece = mmap(NULL, size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
   if (piece == MAP_FAILED)
