@@ -100,8 +100,9 @@ static struct nl_addr *parse_address(const char *text) {
   const char *digits = text + length + (text[length] == '/');
   size_t count = strspn(digits, "0123456789");
   if (text[length] == '/')
-    prefix = count > 0 && count < 4 && digits[count] == '\0' ? atoi(digits)
-                                                             : -1;
+    prefix = count > 0 && count < 4 && digits[count] == '\0'
+               ? (int)strtol(digits, NULL, 10)
+               : -1;
   if (prefix < 0 || prefix > bits || inet_pton(family, bare, bytes) != 1)
     return NULL;
   struct nl_addr *address = nl_addr_build(family, bytes, (size_t)bits / 8);

@@ -58,7 +58,7 @@ static int neighbour_add(lua_State *L) {
   int index = (int)luaL_checkinteger(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_Integer n = (lua_Integer)lua_rawlen(L, 3);
-  luaL_argcheck(L, n > 0 && n % 2 == 0 && n <= 2 * MOST, 3, "pairs expected");
+  luaL_argcheck(L, n > 0 && n % 2 == 0 && n / 2 <= MOST, 3, "pairs expected");
   char *bytes = lua_newuserdatauv(L, sizeof(Entry) * MOST, 0);
   size_t length = 0;
   Entry e;
