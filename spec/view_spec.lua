@@ -194,6 +194,11 @@ describe("who shares what", function()
     assert.equal(3, #lines)
   end)
 
+  it("names the processes of a matrix that somebody has a name for", function()
+    local text = tostring(require "nslua.matrix".named({ ns.getpid() }, { [ns.getpid()] = "the b\27ox" }))
+    assert.is_truthy(text:find(" (the b\\x1Box)", 1, true), text)
+  end)
+
   it("puts processes that share everything into one row", function()
     local child <close> = world.sleeper()
     local text = tostring(ns.matrix())

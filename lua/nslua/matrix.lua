@@ -35,7 +35,7 @@ local function grouped(rows)
   return groups
 end
 
-local function matrix_row(group, seen, counts, whole)
+local function matrix_row(group, seen, counts, names, whole)
   local row, cells = group.row, {}
   cells[1] = tostring(row.pid)
   for i, word in ipairs(COLUMNS) do
@@ -51,7 +51,8 @@ local function matrix_row(group, seen, counts, whole)
     end
   end
   local more = not whole and group.count > 1 and (" and %d more"):format(group.count - 1) or ""
-  cells[#cells + 1] = text.clean(row.args) .. more
+  local name = names[row.pid] and (" (%s)"):format(text.clean(names[row.pid])) or ""
+  cells[#cells + 1] = text.clean(row.args) .. name .. more
   return cells
 end
 
@@ -66,6 +67,15 @@ end
 ---@param pids? (integer|nslua.Proc)[]
 ---@return nslua.Lines
 function matrix.matrix(pids)
+  return matrix.named(pids, {})
+end
+
+
+---The same with a name beside the command of a process: "nslua-init (box)".
+---@param pids? (integer|nslua.Proc)[]
+---@param names table<integer, string>  by pid
+---@return nslua.Lines
+function matrix.named(pids, names)
   local asked = { "args" }
   for _, word in ipairs(COLUMNS) do asked[#asked + 1] = word .. "ns" end
   asked.pid = pids
@@ -81,7 +91,7 @@ function matrix.matrix(pids)
     seen[word] = {}
   end
   columns[#columns + 1] = { title = "COMMAND" }
-  for i, group in ipairs(groups) do rows[i] = matrix_row(group, seen, counts, pids ~= nil) end
+  for i, group in ipairs(groups) do rows[i] = matrix_row(group, seen, counts, names, pids ~= nil) end
   local width = text.columns()
   local lines = text.table(columns, rows, { width = width })
   for _, remark in ipairs(view.remarks(list, width)) do lines[#lines + 1] = remark end

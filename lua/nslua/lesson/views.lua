@@ -2,6 +2,7 @@
 -- What `show = "hostname"` and its like show: the same thing on the host and
 -- in each box. All of it is looked at from outside.
 
+local matrix = require "nslua.matrix"
 local sys = require "nslua.sys"
 local text = require "nslua.text"
 local ns = require "nslua"
@@ -114,9 +115,12 @@ function views.mounts(t) return each(t, last_mounts) end
 ---@param t table
 ---@return string
 function views.namespaces(t)
-  local procs = {}
-  for i, place in ipairs(places(t)) do procs[i] = place[2] end
-  return tostring(ns.matrix(procs))
+  local procs, names = {}, {}
+  for i, place in ipairs(places(t)) do
+    procs[i] = place[2]
+    names[place[2].pid] = place[1]
+  end
+  return tostring(matrix.named(procs, names))
 end
 
 
