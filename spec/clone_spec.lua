@@ -92,6 +92,18 @@ describe("ns.clone", function()
     assert.matches("clone3%(CLONE_NEWUTS%): Operation not permitted %(EPERM%)", out)
   end)
 
+  it("takes as many arguments as the kernel does, and no more", function()
+    local argv = { "sh", "-c", "test $# -eq 100000", "sh" }
+    for i = #argv + 1, #argv + 100000 do argv[i] = "x" end
+    assert.is_true((ns.run({}, argv)))
+    local endless = {} -- by its border: no memory holds that many
+    for i = 0, 61 do endless[1 << i] = "x" end
+    assert.is_false((pcall(ns.run, {}, endless)))
+    local ok, err = pcall(ns.run, {}, { "sh", nil, "x" })
+    assert.is_false(ok)
+    assert.truthy(err:find("spec/clone_spec.lua:%d+: argv%[2%] is nil, not a string"), err)
+  end)
+
   it("raises when the program cannot be started, and leaves no child", function()
     helpers.in_child(function()
       assert.equal("ENOENT", refusal(ns.clone, {}, { "/no/such" }))

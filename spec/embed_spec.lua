@@ -24,6 +24,13 @@ local function stock_lua(cpath, code)
 end
 
 
+-- PIDFD_GET_INFO has the exit status since Linux 6.15: probed by what it does.
+local function tells_exit()
+  local child <close> = ns.clone({}, { "true" })
+  ns.wait(child.pid)
+  return (ns.try(child.wait, child)) == true, "this kernel keeps no exit status in a pidfd"
+end
+
 for _, kind in ipairs { "static", "shared" } do
   describe("a C program with libnslua linked " .. kind, function()
     local program = "build/embed-" .. kind
@@ -43,6 +50,12 @@ for _, kind in ipairs { "static", "shared" } do
     end)
 
     it("runs two states in two threads", function() proves "threads" end)
+
+    helpers.ns_it(ns.geteuid() == 0 and "uts" or "user uts", "makes children while another thread holds libc's locks",
+      function() proves "locks" end)
+
+    helpers.need_it(tells_exit, "tells the ends of children though the program ignores SIGCHLD",
+      function() proves "ignored" end)
 
     it("opens and closes a thousand states", function() proves("cycles", "1000") end)
 

@@ -15,6 +15,25 @@ local function refused(fn, ...)
 end
 
 
+describe("a mistake", function()
+  it("is told at the line that made it, wherever it is found", function()
+    local box <close> = ns.clone({}, { "sleep", "600" })
+    local here = "spec/error_spec.lua:"
+    for what, fn in pairs {
+      ["function expected"] = function() ns.trace(5) end,
+      ['unknown namespace type "utx"'] = function() box:ns "utx" end,
+      ["a namespace type is a word"] = function() box:ns {} end,
+      ["columns are words"] = function() box:ps(5) end,
+    } do
+      local err = refused(fn)
+      assert.equal(here, err:sub(1, #here), err)
+      assert.truthy(err:find(what, 1, true), err)
+    end
+    assert.truthy(refused(ns.setns, {}):find("bad argument #1 to", 1, true))
+  end)
+end)
+
+
 describe("the error object", function()
   helpers.adds_no_global "nslua.core"
 

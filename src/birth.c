@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -140,7 +141,7 @@ static void fill_arguments(Call *call, struct clone_args *args, bool worker) {
       args->cgroup = (uint64_t)call->cgroup;
     }
   }
-  if (worker && call->plan.njoins > 0) {
+  if (worker && call->has_middle) {
     args->flags |= CLONE_PARENT;
     args->exit_signal = 0; /* the middle's, says clone3 */
   }
@@ -157,10 +158,13 @@ static void fill_arguments(Call *call, struct clone_args *args, bool worker) {
 _Noreturn static void run_function(Call *call) {
   lua_State *L = call->L;
   Plan *plan = &call->plan;
-  lib_forked();
+  if (!call->forks) /* else it is counted */
+    lib_forked();
   child_work(plan);
-  if (plan->channel >= 0)
+  if (plan->channel >= 0) { /* others may hold copies: its end is no sign */
+    send(plan->channel, "f", 1, MSG_NOSIGNAL);
     close(plan->channel);
+  }
   munmap(call->region->shared, sizeof(Outcome));
   call->region->shared = NULL;
   if (plan->envp != NULL)
@@ -180,20 +184,27 @@ _Noreturn static void run_function(Call *call) {
   proc_run_and_exit(L, n);
 }
 
+static long fork_middle(const Call *call, const struct clone_args *args) {
+  if (!call->forks)
+    return child_make(args, NULL, NULL);
+  long pid = fork();
+  return pid == -1 ? -errno : pid;
+}
+
 /* The middle and the worker as true forks. Returns in the parent only. */
 static long fork_worker(Call *call, const struct clone_args *middle) {
   Plan *plan = &call->plan;
-  if (plan->njoins == 0) {
+  if (!call->has_middle) {
     long pid = child_make(&plan->worker, NULL, NULL);
     if (pid == 0)
       run_function(call);
     return pid;
   }
-  long pid = child_make(middle, NULL, NULL);
+  long pid = fork_middle(call, middle);
   if (pid != 0)
     return pid;
-  /* Our copy of the host's heap is nobody's business in there. */
-  RAW2(SYS_prctl, PR_SET_DUMPABLE, 0);
+  if (plan->njoins > 0) /* our copy of the host's heap is nobody's business */
+    RAW2(SYS_prctl, PR_SET_DUMPABLE, 0);
   int failed = child_join(plan);
   if (failed >= 0) {
     plan->outcome->step = JOIN_FAILED + failed;
@@ -227,6 +238,18 @@ void birth_reap(long pid) {
     ;
 }
 
+/* The pidfd that its maker has is not ours. It waits for our word, so the
+   number still means it. */
+static long open_worker(long pid, Outcome *outcome) {
+  outcome->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (outcome->pidfd >= 0)
+    return pid;
+  int error_number = errno;
+  kill((pid_t)pid, SIGKILL);
+  birth_reap(pid);
+  return -error_number;
+}
+
 /* A child that shares our memory also shares `dumpable`: while it joins the
    namespaces of strangers nobody there may look at our heap; and when it has
    changed its ids we put right what the kernel cleared for both, or the id
@@ -258,10 +281,12 @@ long birth_give(Call *call) {
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &call->signals);
   long pid = start_worker(call);
-  if (pid > 0 && call->plan.njoins > 0) {
+  if (pid > 0 && call->has_middle) {
     birth_reap(pid);
     pid = outcome->pid;
   }
+  if (pid > 0 && call->forks)
+    pid = open_worker(pid, outcome);
   birth_unguard(call);
   sigprocmask(SIG_SETMASK, &call->signals, NULL);
   return pid;

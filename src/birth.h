@@ -36,6 +36,8 @@ typedef struct Call {
   int cgroup;
   bool has_map, parent_maps, is_exec, shares_memory;
   bool restores_dumpable;
+  bool has_middle; /* somebody between us and the worker, who makes it */
+  bool forks;      /* by fork(3) */
   sigset_t signals;
   int most_steps;
 } Call;

@@ -8,6 +8,7 @@
  * it after the birth (birth.c): what it writes for the child, hears and raises.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -89,7 +90,18 @@ static void end_child(Call *call) {
   lib_close(&call->proc->h);
 }
 
-/* Maps, go, and then the end of the channel: exec, or the function begins. */
+/* Is there something to read from a child, or nobody who would write it? False
+   when it has ended in silence: a child of another thread may hold copies of
+   its descriptors, so their end alone is no sign. */
+static bool await(const Call *call, int fd) {
+  struct pollfd p[2] = {{fd, POLLIN, 0}, {call->proc->h.fd, POLLIN, 0}};
+  while (poll(p, 2, -1) == -1 && errno == EINTR)
+    ;
+  return poll(p, 1, 0) == 1;
+}
+
+/* Maps, go, and then a word or the end of the channel: the function begins,
+   or exec. */
 static void accompany(Call *call) {
   char byte = 'g';
   if (call->channel == NULL)
@@ -102,10 +114,10 @@ static void accompany(Call *call) {
       end_child(call);
       lib_failmap(call->L, error_number, failed, call->proc->pid, &call->map);
     }
-    send(call->channel->fd, &byte, 1, MSG_NOSIGNAL);
   }
-  while (read(call->channel->fd, &byte, 1) == -1 && errno == EINTR)
-    ;
+  if (call->parent_maps || call->forks)
+    send(call->channel->fd, &byte, 1, MSG_NOSIGNAL);
+  await(call, call->channel->fd);
   lib_close(call->channel);
   birth_unguard(call); /* it ran beside us until now */
 }
@@ -113,13 +125,12 @@ static void accompany(Call *call) {
 /* A reaper says first whether its program could be started. */
 static void hear_reaper(Call *call) {
   Report r;
-  ssize_t n;
+  ssize_t n = 0;
   if (call->report == NULL)
     return;
   lib_close(call->report_child);
-  do
+  if (await(call, call->report->fd))
     n = read(call->report->fd, &r, sizeof r);
-  while (n == -1 && errno == EINTR);
   if (n == (ssize_t)sizeof r && r.kind == REPORT_STARTED) {
     call->proc->report_fd = call->report->fd;
     call->report->fd = -1;

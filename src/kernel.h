@@ -102,6 +102,7 @@ typedef struct pidfd_Info {
 #ifndef PIDFD_GET_INFO
 #define PIDFD_INFO_PID 1
 #define PIDFD_INFO_CREDS 2
+#define PIDFD_INFO_EXIT 8 /* Linux 6.15 */
 #define PIDFD_GET_INFO _IOWR(0xFF, 11, pidfd_Info)
 #endif
 

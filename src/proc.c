@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,10 +38,13 @@ static void close_report(lib_Proc *proc) {
 }
 
 /* A reaper tells what became of its program before it goes itself. True when
-   it is about to go: it has told, or its end of the pipe is closed. */
+   it is about to go: it has told, or its end of the pipe is closed. It is asked
+   when there is something to read, or when it has gone. */
 static bool hear_reaper(lib_Proc *proc) {
   Report r;
-  if (read(proc->report_fd, &r, sizeof r) != (ssize_t)sizeof r) {
+  struct pollfd p = {proc->report_fd, POLLIN, 0};
+  if (poll(&p, 1, 0) != 1 ||
+      read(proc->report_fd, &r, sizeof r) != (ssize_t)sizeof r) {
     close_report(proc);
     return true;
   }
@@ -63,6 +67,22 @@ static void record_end(lib_Proc *proc, const siginfo_t *info) {
   lib_close(&proc->h); /* there is nobody left to ask */
 }
 
+/* Somebody else has waited, or the program ignores SIGCHLD and nobody can: what
+   the pidfd still knows. */
+static bool ask_end(lib_Proc *proc) {
+  pidfd_Info info = {.mask = PIDFD_INFO_EXIT};
+  siginfo_t end = {0};
+  if (ioctl(proc->h.fd, PIDFD_GET_INFO, &info) == -1 ||
+      !(info.mask & PIDFD_INFO_EXIT))
+    return false;
+  bool exited = WIFEXITED(info.exit_code);
+  end.si_code = exited ? CLD_EXITED : CLD_KILLED;
+  end.si_status = exited ? WEXITSTATUS(info.exit_code)
+                         : WTERMSIG(info.exit_code);
+  record_end(proc, &end);
+  return true;
+}
+
 /* waitid on our child without raising: 1 it ended, 0 it runs, -1 errno. */
 int lib_reap(lib_Proc *proc, int options) {
   siginfo_t info;
@@ -72,8 +92,13 @@ int lib_reap(lib_Proc *proc, int options) {
     result = waitid((idtype_t)P_PID, (id_t)proc->pid, &info,
                     WEXITED | __WALL | options);
   } while (result == -1 && errno == EINTR && !(options & WNOHANG));
-  if (result == -1)
+  if (result == -1) {
+    int error_number = errno;
+    if (error_number == ECHILD && ask_end(proc))
+      return 1;
+    errno = error_number;
     return -1;
+  }
   if (info.si_pid == 0)
     return 0;
   record_end(proc, &info);

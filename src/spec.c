@@ -99,7 +99,7 @@ static void make_steps(Call *call, bool reaper) {
   call->most_steps = most < MOST_STEPS ? (int)most : MOST_STEPS;
   call->plan.steps = lib_scratch(L, (size_t)call->most_steps * sizeof(Step));
   add_death_signal(call);
-  if (call->parent_maps)
+  if (call->parent_maps || call->forks)
     step_add(call, OP_WAIT_GO);
   if (call->has_map && !call->parent_maps) {
     add_write(call, "/proc/self/setgroups", call->map.setgroups);
@@ -212,6 +212,10 @@ static lib_Fd *open_pair(lua_State *L, lib_Fd **other) {
   return mine;
 }
 
+/* Has this process other threads? The kernel refuses this to one that has, and
+   does nothing for one that has none; a filter that refuses it means yes. */
+static bool has_threads(void) { return unshare(CLONE_THREAD) == -1; }
+
 static void open_report(Call *call) {
   int fds[2];
   call->report = temporary_fd(call->L);
@@ -234,6 +238,10 @@ void spec_read(Call *call) {
   read_program(call, reaper);
   read_joins(call);
   read_map(call);
+  /* The locks of libc that other threads hold are locked for ever in a child,
+     but for one of fork(3): then it makes the worker. */
+  call->forks = !call->shares_memory && has_threads();
+  call->has_middle = call->forks || call->plan.njoins > 0;
   if (reaper) {
     open_report(call);
     call->plan.image = birth_image(L);

@@ -179,9 +179,10 @@ local function unknown_key(what, key, known, arg)
   end
   table.sort(names)
   local near = named and sys.nearest(key, names)
-  sys.raise(("bad argument #%d to '%s' (unknown option %s%s)"):format(arg or 1, what,
-    named and "'" .. sys.clean(key) .. "'" or ("[%s]"):format(math.type(key) and key or type(key)),
-    near and (", did you mean '%s'?"):format(near) or named and "" or ": it has names only, " .. table.concat(names, " ")))
+  local shown = named and "'" .. sys.clean(key) .. "'" or ("[%s]"):format(math.type(key) and key or type(key))
+  local rest = named and "" or ": it has names only, " .. table.concat(names, " ")
+  if near then rest = (", did you mean '%s'?"):format(near) end
+  sys.raise(("bad argument #%d to '%s' (unknown option %s%s)"):format(arg or 1, what, shown, rest))
 end
 
 -- Raises for a key that is none, and names the nearest. `what` is the function,
@@ -218,7 +219,7 @@ list.call_as, list.number_of = call_as, number_of
 
 -- -- namespaces --------------------------------------------------------------
 
-local LIST_KEYS = { type = true, pid = true, deep = true, persistent = true, proc = true }
+local LIST_KEYS = { true, type = true, pid = true, deep = true, persistent = true, proc = true }
 
 -- Only these types, in lsns's order.
 local function sorted(rows, types)

@@ -5,7 +5,7 @@
  * work in two threads, a thousand states come and go, and the library leaves
  * descriptors and signal handlers of the program alone.
  *
- *     embed namespace | threads | cycles [n] | quiet | memory
+ *     embed namespace | threads | locks | ignored | cycles [n] | quiet | memory
  *
  * One line "ok ..." and 0, or what went wrong and 1.
  */
@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,71 @@ static void test_threads(void) {
       fail("pthread_create", "refused");
   for (int i = 0; i < 2; i++)
     pthread_join(threads[i], NULL);
+}
+
+/* Takes libc's locks, again and again. */
+static void *take_locks(void *stop) {
+  while (!*(atomic_bool *)stop) {
+    void *block[64];
+    FILE *f = fopen("/dev/null", "w");
+    for (int i = 0; i < 64; i++)
+      block[i] = malloc(5000 + (size_t)i * 100);
+    for (int i = 0; i < 64; i++)
+      free(block[i]);
+    if (f != NULL)
+      fclose(f);
+  }
+  return NULL;
+}
+
+/* Children that allocate and use files, from a new place and a joined one. */
+static const char allocate[] =
+    "local ns = require 'nslua'\n"
+    "local function work()\n"
+    "  for i = 1, 50 do ('y'):rep(i * 100):upper() end\n"
+    "  io.open('/dev/null'):close()\n"
+    "  return 7\n"
+    "end\n"
+    "for _ = 1, 200 do\n"
+    "  local child <close> = ns.clone({}, work)\n"
+    "  local _, how, code = child:wait(20)\n"
+    "  assert(how == 'exit' and code == 7, how)\n"
+    "end\n"
+    "local types = ns.geteuid() == 0 and { 'uts' } or { 'user', 'uts' }\n"
+    "local box <close> = ns.box(types)\n"
+    "for _ = 1, 50 do assert(box:call(work) == 7) end\n"
+    "return 1\n";
+
+static void test_locks(void) {
+  pthread_t thread;
+  atomic_bool stop = false;
+  if (pthread_create(&thread, NULL, take_locks, &stop) != 0)
+    fail("pthread_create", "refused");
+  lua_State *L = open_state();
+  run(L, allocate, "");
+  lua_close(L);
+  stop = true;
+  pthread_join(thread, NULL);
+}
+
+/* A host that ignores SIGCHLD: the kernel keeps nobody's exit status. */
+static const char await_children[] =
+    "local ns = require 'nslua'\n"
+    "local types = ns.geteuid() == 0 and { 'uts' } or { 'user', 'uts' }\n"
+    "local box <close> = ns.box(types)\n"
+    "for i = 1, 20 do\n"
+    "  assert(box:call(function() return i end) == i)\n"
+    "  local child <close> = ns.clone({}, function() return i end)\n"
+    "  local _, how, code = child:wait()\n"
+    "  assert(how == 'exit' and code == i, code)\n"
+    "end\n"
+    "return 1\n";
+
+static void test_ignored(void) {
+  signal(SIGCHLD, SIG_IGN);
+  lua_State *L = open_state();
+  run(L, await_children, "");
+  lua_close(L);
 }
 
 static void test_cycles(int n) {
@@ -232,6 +298,10 @@ int main(int argc, char **argv) {
     test_namespace();
   else if (strcmp(what, "threads") == 0)
     test_threads();
+  else if (strcmp(what, "locks") == 0)
+    test_locks();
+  else if (strcmp(what, "ignored") == 0)
+    test_ignored();
   else if (strcmp(what, "cycles") == 0)
     test_cycles(argc > 2 ? atoi(argv[2]) : 1000);
   else if (strcmp(what, "quiet") == 0)
@@ -239,7 +309,8 @@ int main(int argc, char **argv) {
   else if (strcmp(what, "memory") == 0)
     test_memory();
   else
-    fail("usage", "embed namespace | threads | cycles [n] | quiet | memory");
+    fail("usage", "embed namespace | threads | locks | ignored | cycles [n] | "
+                  "quiet | memory");
   printf("ok %s\n", what);
   return EXIT_SUCCESS;
 }

@@ -256,8 +256,9 @@ return {
   },
   {
     id = "not-a-child", call = "waitid wait4 waitpid", errno = "ECHILD",
-    why = "It is no child of this process, or somebody has waited for it already.",
-    fix = "wait through its Proc, once: proc:wait()",
+    why = "It is no child of this process, somebody has waited for it already, " ..
+      "or this program ignores SIGCHLD: then the kernel keeps no exit status.",
+    fix = "wait through its Proc, once: proc:wait(); a program that ignores SIGCHLD sets it to SIG_DFL",
     see = "waitid(2)",
   },
   {
