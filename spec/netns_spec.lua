@@ -51,6 +51,15 @@ describe("named network namespaces", function()
     assert.is_truthy(text:find "there is no /var/run/netns")
   end)
 
+  helpers.root_it("are made where another mount covers the folder that was shared", function()
+    on_a_host(function()
+      ns.netns.add "first"
+      ns.mount("none", "/run", "tmpfs")
+      ns.netns.add "second"
+      assert.equal("second", ns.netns.list()[1].name)
+    end)
+  end)
+
   helpers.root_it("made by us are ip's", function()
     on_a_host(function()
       local before = inode()
