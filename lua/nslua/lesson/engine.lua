@@ -6,7 +6,6 @@
 local calm = require "nslua.lesson.calm"
 local catch = require "nslua.lesson.catch"
 local claims = require "nslua.lesson.claims"
-local sys = require "nslua.sys"
 local stage = require "nslua.stage"
 local views = require "nslua.lesson.views"
 local ns = require "nslua"
