@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <lauxlib.h>
@@ -33,7 +34,16 @@ static int ending_signal;
 static const char *asked_with = ""; /* the prompt */
 static int watched_fd = -1;
 
-static void note_signal(int signal_number) { came[signal_number] = 1; }
+/* Libedit waits for a key by itself, and would go on waiting when a signal came
+   just before it began to: the next one comes from a clock. */
+static volatile sig_atomic_t waits_by_itself;
+
+static void note_signal(int signal_number) {
+  static const struct itimerval soon = {.it_value = {.tv_usec = 20000}};
+  came[signal_number] = 1;
+  if (waits_by_itself)
+    setitimer(ITIMER_REAL, &soon, NULL);
+}
 
 int editor_signal(void) { return ending_signal; }
 
@@ -138,15 +148,30 @@ static void take_edited(char *line) {
 
 /* Where libedit itself waits for keys (its search), only a signal ends that:
    one after which the line is given up, for it is spoilt by then. */
-static void read_key(void) {
+static void read_key_unblocked(void) {
+  static const struct itimerval never;
+  struct sigaction noted = {.sa_handler = note_signal}, old;
   sigset_t ending;
   sigemptyset(&ending);
-  for (int i = 0; i < ENDING && !is_readline(); i++)
+  for (int i = 0; i < ENDING; i++)
     sigaddset(&ending, waited_for[i]);
-  readline_before_key();
+  sigfillset(&noted.sa_mask);
+  sigaction(SIGALRM, &noted, &old);
+  waits_by_itself = 1;
   sigprocmask(SIG_UNBLOCK, &ending, NULL);
   editor.read_char();
   sigprocmask(SIG_BLOCK, &ending, NULL);
+  waits_by_itself = 0;
+  setitimer(ITIMER_REAL, &never, NULL);
+  sigaction(SIGALRM, &old, NULL);
+}
+
+static void read_key(void) {
+  readline_before_key();
+  if (is_readline())
+    editor.read_char();
+  else
+    read_key_unblocked();
   readline_after_key();
 }
 
