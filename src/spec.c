@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
 
 #include "birth.h"
 #include "lib.h"
@@ -212,9 +215,16 @@ static lib_Fd *open_pair(lua_State *L, lib_Fd **other) {
   return mine;
 }
 
-/* Has this process other threads? The kernel refuses this to one that has, and
-   does nothing for one that has none; a filter that refuses it means yes. */
-static bool has_threads(void) { return unshare(CLONE_THREAD) == -1; }
+/* May this process have other threads? Libc knows since 2.32. Before, the kernel
+   is asked, which refuses this to one that has and does nothing for one that has
+   none; but there are filters that kill for it. */
+static bool has_threads(void) {
+#if __has_include(<sys/single_threaded.h>)
+  return !__libc_single_threaded;
+#else
+  return unshare(CLONE_THREAD) == -1;
+#endif
+}
 
 static void open_report(Call *call) {
   int fds[2];
