@@ -3,6 +3,7 @@
 -- the loopback device, and what the trace says of it all.
 local helpers = require "spec.helpers"
 local ns = require "nslua"
+local sys = require "nslua.sys"
 
 local function link(type)
   return ns.readlink("/proc/self/ns/" .. type)
@@ -84,6 +85,54 @@ describe("the way back", function()
       ns.back(saved)
       assert.not_equal("blind", ns.gethostname())
       assert.is_true(ns.setns(ns.getppid()))
+    end)
+  end)
+end)
+
+describe("in a root without /proc", function()
+  -- A box from before, the caller in an empty root, its children elsewhere.
+  local function stranded(fn)
+    return helpers.in_child(function()
+      if ns.geteuid() ~= 0 then ns.unshare("user", "mnt") ns.map(nil, "root") end
+      local box <close> = ns.box { "mnt", "uts", hostname = "before" }
+      ns.unshare "mnt"
+      ns.mount("none", "/", nil, "rec,private")
+      ns.mount("tmpfs", "/mnt", "tmpfs")
+      ns.chroot "/mnt"
+      ns.chdir "/"
+      return fn(box)
+    end)
+  end
+
+  helpers.ns_it("user mnt pid uts", "a box from before is as good as it was", function()
+    stranded(function(box)
+      assert.equal("before\n", box:read { "uname", "-n" })
+      ns.unshare "pid"
+      assert.equal("before", box:call(ns.gethostname))
+      assert.is_true(box:sh "test -e /proc/1/status")
+      assert.equal("before", box:call(ns.gethostname)) -- nobody became PID 1
+      local child <close> = ns.fork(function() return ns.getpid() == 1 end)
+      assert.is_true(child:wait())
+    end)
+  end)
+
+  helpers.root_it("numbers of another pid namespace lead nowhere", function()
+    stranded(function(box)
+      ns.unshare "pid"
+      local child <close> = ns.fork(function()
+        local ok, err = pcall(sys.open_proc, ("/proc/%d/root"):format(box.pid), true)
+        return not ok and err.name == "ENOENT"
+      end)
+      assert.is_true(child:wait())
+    end)
+  end)
+
+  helpers.root_it("nothing is kept busy before", function()
+    helpers.in_child(function()
+      ns.unshare "mnt"
+      ns.mount("none", "/", nil, "rec,private")
+      ns.unshare "uts"
+      ns.umount "/proc"
     end)
   end)
 end)

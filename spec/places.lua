@@ -21,6 +21,9 @@ local CHROOT = [[
   ns.chdir "/"
 ]]
 
+-- As if the program had begun there: a /proc from before is not remembered.
+local BEGIN = [[ require "nslua.sys".forget_start() ]]
+
 places.prologue = {
   root = APART,
   nobody = "",
@@ -39,8 +42,8 @@ places.prologue = {
     ns.unshare("user", "mnt") ns.map(nil, "root")
     ns.propagate "rprivate"
     ns.mount("tmpfs", "/proc", "tmpfs", "ro")
-  ]],
-  ["no proc of root"] = APART .. [[ ns.mount("tmpfs", "/proc", "tmpfs", "ro") ]],
+  ]] .. BEGIN,
+  ["no proc of root"] = APART .. [[ ns.mount("tmpfs", "/proc", "tmpfs", "ro") ]] .. BEGIN,
   filter = "",
   docker = "",
   -- Users and pids, until the kernel says that it is enough.

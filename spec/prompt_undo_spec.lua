@@ -75,6 +75,37 @@ describe("the way back", function()
     assert.equal("true exit 0", prompts.leave(t))
   end)
 
+  helpers.root_it("boxes from before, and what the line tells, stand a root without /proc", function()
+    local t = prompts.start { plain = false }
+    t:expect "▸ $" t:type "ns.unshare 'mnt' ns.propagate 'rprivate' ns.mount('tmpfs', '/mnt', 'tmpfs')\r"
+    t:expect "▸ $" t:type "b = ns.box { 'uts', hostname = 'before' }\r"
+    t:expect "▸ $" t:type "ns.chroot '/mnt'\r"
+    t:expect "root%*%] ▸ $" t:type "b:sh 'echo in $(uname -n)'\r"
+    t:expect "\nin before\n"
+    t:expect "▸ $" t:type "ns.unshare 'pid'\r"
+    t:expect "\nnote: pid: only children move"
+    t:expect "%+pid [^]]*root%*%] ▸ $"
+    t:type "print('is ' .. b:call(ns.gethostname))\r"
+    t:expect "\nis before\n"
+    t:expect "▸ $" t:type ":undo\r"
+    t:expect "\nback before ns.unshare\n"
+    t:expect "▸ $" t:type "\4"
+    assert.equal("true exit 0", t:outcome())
+    t:__close()
+  end)
+
+  helpers.ns_it("user uts", "is what the refusal of a box from before points to", function()
+    local t = prompts.start()
+    prompts.lines(t, "b = ns.box { 'uts', hostname = 'before' }", "ns.unshare 'user'", "b:sh 'true'")
+    t:expect "why  This process has left the user namespace"
+    t:expect ":undo"
+    prompts.lines(t, "ns.setns(b, 'uts')")
+    t:expect "why  This process has left the user namespace"
+    prompts.lines(t, ":undo", "b:sh 'echo in $(uname -n)'")
+    t:expect "\nin before\n"
+    assert.equal("true exit 0", prompts.leave(t))
+  end)
+
   helpers.ns_it("user uts", "takes over when the process that went on is killed", function()
     local t = prompts.start()
     prompts.lines(t, "ns.unshare 'user'", "ns.kill(ns.getpid(), 'KILL')")

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * back.c - where the process began, kept before its first change, and the way
- * back there: its namespaces, root and working directory. setns(2), chroot(2),
- * fchdir(2).
+ * back there: its namespaces, root and working directory; and the /proc that
+ * was in sight then. setns(2), chroot(2), fchdir(2), proc(5).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +49,85 @@ void lib_remember_start(lua_State *L) {
   }
   lua_pop(L, 1);
 }
+
+/* -- the /proc of the start ----------------------------------------------- */
+
+static const char proc_key = 'p'; /* registry: the /proc before we left it */
+
+/* Opened as late as a root can go out of sight: a descriptor on it keeps the
+   mount busy. */
+void lib_keep_proc(lua_State *L) {
+  luaL_checkstack(L, 4, "nslua");
+  bool kept = lua_rawgetp(L, LUA_REGISTRYINDEX, &proc_key) == LUA_TUSERDATA;
+  lua_pop(L, 1);
+  if (kept || access("/proc/self", F_OK) == -1)
+    return;
+  lua_newtable(L);
+  add_directory(L, "proc", "/proc");
+  lua_getfield(L, -1, "proc");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &proc_key);
+  lua_pop(L, 1);
+}
+
+/* The kept /proc, when there is none here and it counts processes as we do;
+   else -1. */
+static int kept_proc(lua_State *L) {
+  char self[16];
+  if (access("/proc/self", F_OK) == 0)
+    return -1;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &proc_key);
+  const lib_Fd *h = luaL_testudata(L, -1, LIB_FD);
+  lua_pop(L, 1);
+  ssize_t n = h ? readlinkat(h->fd, "self", self, sizeof self - 1) : -1;
+  self[n > 0 ? n : 0] = '\0';
+  return strtol(self, NULL, 10) == getpid() ? h->fd : -1;
+}
+
+int lib_open_proc(lua_State *L, const char *path, int flags) {
+  int fd = open(path, flags | O_CLOEXEC);
+  if (fd >= 0 || errno != ENOENT)
+    return fd;
+  int at = kept_proc(L);
+  errno = ENOENT;
+  if (at >= 0)
+    fd = openat(at, path + strlen("/proc/"), flags | O_CLOEXEC);
+  return fd;
+}
+
+static const char *check_proc_path(lua_State *L) {
+  const char *path = lib_checkpath(L, 1);
+  luaL_argcheck(L, strncmp(path, "/proc/", 6) == 0, 1, "path below /proc");
+  return path;
+}
+
+/* sys.open_proc(path [, "directory"]) -> Fd    open(2): of a folder its place */
+static int sys_open_proc(lua_State *L) {
+  const char *path = check_proc_path(L);
+  bool place = lua_toboolean(L, 2);
+  lib_Fd *h = lib_newfd(L);
+  h->fd = lib_open_proc(L, path, place ? O_PATH | O_DIRECTORY : O_RDONLY);
+  lib_check(L, h->fd, "open", "sr", path,
+            place ? "O_DIRECTORY|O_PATH|O_CLOEXEC" : "O_RDONLY|O_CLOEXEC");
+  return 1;
+}
+
+/* sys.read_proc_link(path) -> string    readlink(2) */
+static int sys_read_proc_link(lua_State *L) {
+  char target[PATH_MAX];
+  const char *path = check_proc_path(L);
+  ssize_t n = readlink(path, target, sizeof target);
+  if (n == -1 && errno == ENOENT) {
+    int at = kept_proc(L);
+    errno = ENOENT;
+    if (at >= 0)
+      n = readlinkat(at, path + strlen("/proc/"), target, sizeof target);
+  }
+  lib_check(L, n, "readlink", "s", path);
+  lua_pushlstring(L, target, (size_t)n);
+  return 1;
+}
+
+/* -- the way back --------------------------------------------------------- */
 
 /* ns.here() -> a table of handles for ns.back */
 static int ns_here(lua_State *L) { return push_here(L); }
@@ -121,11 +203,28 @@ static const luaL_Reg funcs[] = {
 static int ns_forget_start(lua_State *L) {
   lua_pushnil(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &start_key);
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &proc_key);
   return 0;
+}
+
+/* sys.left_user() -> boolean: is this another user namespace than at the
+   start? Nobody goes back there. */
+static int sys_left_user(lua_State *L) {
+  bool left = false;
+  lua_settop(L, 0);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &start_key) == LUA_TTABLE &&
+      lua_getfield(L, 1, lib_nstypes[0].word) == LUA_TUSERDATA)
+    left = !ns_is_current(lib_checkns(L, 2));
+  lua_pushboolean(L, left);
+  return 1;
 }
 
 static const luaL_Reg internals[] = {
   {"forget_start", ns_forget_start},
+  {"left_user", sys_left_user},
+  {"open_proc", sys_open_proc},
+  {"read_proc_link", sys_read_proc_link},
   {NULL, NULL},
 };
 

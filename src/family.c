@@ -108,12 +108,12 @@ void lib_reap_others(lua_State *L) {
 enum { MOST_CHILDREN = 4096 };
 
 /* Reads the pids of our children; -1 without a procfs that tells. */
-static int read_children(pid_t *pids) {
+static int read_children(lua_State *L, pid_t *pids) {
   static const char path[] = "/proc/thread-self/children";
   char text[MOST_CHILDREN * 8];
   size_t have = 0;
   ssize_t n = 0;
-  int count = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+  int count = 0, fd = lib_open_proc(L, path, O_RDONLY);
   if (fd == -1)
     return -1;
   while (have < sizeof text - 1 &&
@@ -133,7 +133,7 @@ static int read_children(pid_t *pids) {
 /* sys.children() -> { pid, ... }    proc_tid_children(5) */
 static int family_children(lua_State *L) {
   pid_t *pids = lib_scratch(L, MOST_CHILDREN * sizeof *pids);
-  int n = read_children(pids);
+  int n = read_children(L, pids);
   lua_createtable(L, n > 0 ? n : 0, 0);
   for (int i = 0; i < n; i++) {
     lua_pushinteger(L, pids[i]);
@@ -151,7 +151,7 @@ static bool is_kept(lua_State *L, pid_t pid) {
 
 /* Kills and collects; how many are still there. */
 static int end_once(lua_State *L, pid_t *pids) {
-  int n = read_children(pids), left = 0;
+  int n = read_children(L, pids), left = 0;
   siginfo_t info;
   for (int i = 0; i < n; i++)
     if (!is_kept(L, pids[i]))
@@ -176,7 +176,7 @@ static int family_end_children(lua_State *L) {
   /* Orphans arrive while others die: the end is two looks without any. */
   for (int tries = 0; tries < 5000 && quiet < 2; tries++) {
     int left = end_once(L, pids);
-    quiet = left == 0 && read_children(pids) <= 0 ? 2
+    quiet = left == 0 && read_children(L, pids) <= 0 ? 2
             : left == 0                          ? quiet + 1
                                                  : 0;
     if (quiet < 2)

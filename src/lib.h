@@ -245,6 +245,11 @@ void lib_forked(void);
 /* Called before the process changes its namespaces, root or directory for
    the first time: ns.back() returns to what it finds (back.c). */
 void lib_remember_start(lua_State *L);
+/* Called before the root or the mounts may become others: keeps /proc. */
+void lib_keep_proc(lua_State *L);
+/* A file of "/proc/..."; where there is no /proc, that of the kept one, while
+   it counts processes as we do. -1 with errno. */
+int lib_open_proc(lua_State *L, const char *path, int flags);
 /* Called before the files of the root may go out of sight: the program opens
    what it has put off until now (libm.c); the library has put off nothing. */
 void lib_leave_root(void);

@@ -262,6 +262,7 @@ static int mount_umount(lua_State *L) {
 static int mount_chroot(lua_State *L) {
   const char *path = lib_checkpath(L, 1);
   lib_remember_start(L);
+  lib_keep_proc(L);
   lib_departure(L, "chroot");
   lib_number_mounts(L);
   lib_leave_root();
@@ -307,6 +308,7 @@ static int mount_pivot_root(lua_State *L) {
   const char *path = lib_checkpath(L, 1);
   const char *old = lib_optpath(L, 2, NULL);
   lib_remember_start(L);
+  lib_keep_proc(L);
   lib_departure(L, "pivot_root");
   lib_number_mounts(L);
   lib_leave_root();

@@ -23,6 +23,8 @@
 
 /* setns(2) leads back to the old namespace of the other types. */
 static void depart(lua_State *L, int types, const char *call) {
+  if (types & CLONE_NEWNS)
+    lib_keep_proc(L);
   if (types & (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID))
     lib_departure(L, call);
 }
@@ -124,22 +126,21 @@ static int ns_setns(lua_State *L) {
    only when somebody was born in it: before, a new one is as good. */
 static int ns_rejoin_pid(lua_State *L) {
   struct stat here, there;
-  if (stat("/proc/self/ns/pid", &here) == -1)
+  lib_Fd *own = lib_newfd(L), *later = lib_newfd(L);
+  own->fd = lib_open_proc(L, "/proc/self/ns/pid", O_RDONLY);
+  if (own->fd == -1 || fstat(own->fd, &here) == -1)
     return 0;
-  bool born = stat("/proc/self/ns/pid_for_children", &there) == 0;
-  if (born && here.st_ino == there.st_ino)
-    return 0;
-  lib_Fd *later = lib_newfd(L);
-  if (born)
-    later->fd =
-      open("/proc/self/ns/pid_for_children", O_RDONLY | O_CLOEXEC);
-  int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-  int moved = setns(own, CLONE_NEWPID);
-  if (own >= 0)
-    close(own);
+  later->fd = lib_open_proc(L, "/proc/self/ns/pid_for_children", O_RDONLY);
+  bool born = later->fd >= 0 && fstat(later->fd, &there) == 0;
+  int moved = -1;
+  if (!born || here.st_ino != there.st_ino)
+    moved = setns(own->fd, CLONE_NEWPID);
+  lib_close(own);
+  if (moved == -1)
+    lib_close(later);
   if (!born)
     lua_pushliteral(L, "new");
-  return moved == 0 && (later->fd >= 0 || !born) ? 1 : 0;
+  return moved == 0;
 }
 
 /* sys.leave_pid(fd | "new") -> true    setns(2), unshare(2)

@@ -260,8 +260,9 @@ end
 
 -- The ranges of a map file, or nil when they hold our own id.
 local function foreign(path, own)
-  local ranges = {}
-  for inside, outside, count in slurp(path):gmatch "(%d+)%s+(%d+)%s+(%d+)" do
+  local ranges, ok, file = {}, pcall(sys.open_proc, path)
+  local _ <close> = ok and file or nil
+  for inside, outside, count in (ok and file:read "a" or ""):gmatch "(%d+)%s+(%d+)%s+(%d+)" do
     local first, n = tonumber(outside), tonumber(count)
     if own >= first and own < first + n then return nil end
     ranges[#ranges + 1] = { tonumber(inside), first, n }

@@ -15,9 +15,9 @@ local Proc = proc.methods.Proc
 -- another directory: follow it, unless there is nothing to follow.
 local function add_places(steps, joins_mnt, target, res)
   local place = ("/proc/%d/"):format(target.pid)
-  local root = res:add(ns.open(place .. "root", "path,directory"))
-  local cwd = res:add(ns.open(place .. "cwd", "path,directory"))
-  local a, b = ns.stat(place .. "root/."), ns.stat("/")
+  local root = res:add(sys.open_proc(place .. "root", true))
+  local cwd = res:add(sys.open_proc(place .. "cwd", true))
+  local a, b = ns.stat(root), ns.stat("/")
   if joins_mnt or a.ino ~= b.ino or a.dev ~= b.dev then
     steps[#steps + 1] = { "fchdir", root }
     steps[#steps + 1] = { "chroot", "." }
@@ -237,7 +237,7 @@ function proc.start(target, only, fn, ...)
   local spec = inside(target, nil,
     { is_function = true, hide = true, only = only }, res)
   birth.with_program(spec, fn, ...)
-  return (birth.make(spec, res))
+  return (birth.here(birth.make, spec, res))
 end
 
 return proc

@@ -45,6 +45,21 @@ local APPARMOR = {
     "capabilities in them, which exposes more of the kernel to attacks",
 }
 
+-- A file of a process, or a namespace asked of it.
+local function of_process(e)
+  return e.text:find("/proc/%w+/ns") or e.text:find("NAMESPACE", 1, true) or
+    e.text:find("/proc/%d+/")
+end
+
+
+local LEFT_USER = {
+  why = "This process has left the user namespace that it began in, and with it " ..
+    "its rights over the boxes and processes that belong there.",
+  fix = "make the box after the unshare, or go back: at the prompt :undo; a program " ..
+    "unshares in a child: ns.run(function() ns.unshare \"user\" ... end)",
+  see = "user_namespaces(7)",
+}
+
 return {
   -- a user namespace is refused ---------------------------------------------
   {
@@ -326,6 +341,11 @@ return {
     see = "time_namespaces(7)",
   },
   {
+    id = "join-left-user", call = "setns", errno = "EPERM",
+    when = function(s) return s.left_user end,
+    why = LEFT_USER.why, fix = LEFT_USER.fix, see = LEFT_USER.see,
+  },
+  {
     id = "join-user", call = "setns", errno = "EPERM",
     when = wants_user,
     why = "Only a user namespace below your own, owned by your uid, can be joined.",
@@ -374,11 +394,13 @@ return {
     see = "pidfd_open(2)",
   },
   {
+    id = "hidden-left-user", call = "open openat readlink ioctl", errno = "EACCES EPERM",
+    when = function(s, e) return of_process(e) and s.left_user end,
+    why = LEFT_USER.why, fix = LEFT_USER.fix, see = LEFT_USER.see,
+  },
+  {
     id = "hidden-process", ux = 18, call = "open openat readlink ioctl", errno = "EACCES EPERM",
-    when = function(_, e)
-      return e.text:find("/proc/%w+/ns") or e.text:find("NAMESPACE", 1, true) or
-        e.text:find("/proc/%d+/")
-    end,
+    when = function(_, e) return of_process(e) end,
     why = "The namespaces of a process are readable only by those who may " ..
       "trace it: its own user (when it is dumpable), or root.",
     fix = "run the listing as root: sudo nslua ...; your own processes show " ..

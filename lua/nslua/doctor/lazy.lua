@@ -37,6 +37,7 @@ local expensive = {
     end
   end,
   owned = function() return owned_types() end,
+  left_user = function() return sys.left_user() end,
 }
 
 

@@ -151,12 +151,19 @@ local function read_map(path)
 end
 
 
+-- Also where there is no /proc any more, if we came from one.
+local function own_link(word)
+  local ok, target = pcall(sys.read_proc_link, "/proc/self/ns/" .. word)
+  return ok and target or nil
+end
+
+
 local function read_user(s)
   s.mapped_uids, s.initial_user = read_map("/proc/self/uid_map")
   s.mapped_gids = read_map("/proc/self/gid_map")
   local word = slurp("/proc/self/setgroups")
   s.setgroups = word and word:match("%a+")
-  s.pid_ns, s.pid_children = link("/proc/self/ns/pid"), link("/proc/self/ns/pid_for_children")
+  s.pid_ns, s.pid_children = own_link "pid", own_link "pid_for_children"
   s.proc_self = tonumber(link("/proc/self") or "")
   s.pid = sys.primitives.getpid()
   s.types = s.proc and {} or nil

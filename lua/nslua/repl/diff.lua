@@ -11,8 +11,10 @@ local diff = {}
 
 
 local function read(path)
-  local file <close> = io.open(path, "rb")
-  return file and file:read "a" or ""
+  local ok, file = pcall(sys.open_proc, path)
+  if not ok then return "" end
+  local _ <close> = file
+  return ns.try(file.read, file, "a") or ""
 end
 
 -- Each look is a list of parts; a part is a set: what it is -> how it shows.
@@ -26,7 +28,7 @@ add("this process", function()
     if type(link) == "string" and word ~= "root" then set[word] = link end
   end
   set.root = place.look().root
-  set.cwd = ns.try(ns.readlink, "/proc/self/cwd")
+  set.cwd = ns.try(sys.read_proc_link, "/proc/self/cwd")
   return set
 end)
 
@@ -68,8 +70,10 @@ end
 
 local function links_of(pid)
   local links, folder = {}, ("/proc/%d/ns/"):format(pid)
-  for _, name in ipairs(ns.try(ns.readdir, folder) or {}) do
-    links[#links + 1] = ns.try(ns.readlink, folder .. name)
+  local ok, names = pcall(sys.open_proc, folder)
+  local _ <close> = ok and names or nil
+  for _, name in ipairs(ok and ns.try(ns.readdir, names) or {}) do
+    links[#links + 1] = ns.try(sys.read_proc_link, folder .. name)
   end
   return links
 end

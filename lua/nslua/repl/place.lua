@@ -13,7 +13,7 @@ local FOR_CHILDREN = { pid = "pid_for_children", time = "time_for_children" }
 
 
 local function link(name)
-  local ok, target = pcall(ns.readlink, "/proc/self/ns/" .. name)
+  local ok, target = pcall(sys.read_proc_link, "/proc/self/ns/" .. name)
   return ok and target or nil
 end
 
