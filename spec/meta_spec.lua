@@ -10,9 +10,7 @@ local help = require "nslua.help"
 
 local function public()
   local list = {}
-  for name, record in pairs(help.all()) do
-    if not name:find "^nslua%." then list[#list + 1] = record end
-  end
+  for _, record in pairs(help.all()) do list[#list + 1] = record end
   table.sort(list, function(a, b) return a.name < b.name end)
   return list
 end
@@ -46,6 +44,15 @@ describe("the description", function()
     end
     table.sort(missing)
     assert.equal("", table.concat(missing, "\n"))
+  end)
+
+  it("is of what a user reaches: functions of ns, and methods", function()
+    assert.equal("", those(function(record)
+      return not record.name:find "^ns%.[%w_]+%f[^%w_.]" and not record.name:find "^ns%.%w+%.[%w_]+$"
+        and not record.name:find "^%u%w*:[%w_]+$"
+    end))
+    assert.is_nil(help.of "nslua.doctor.judge")
+    assert.is_nil(help.all()["nslua.lab.host.new"])
   end)
 
   it("is of functions that exist", function()

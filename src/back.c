@@ -100,7 +100,7 @@ static const char *check_proc_path(lua_State *L) {
   return path;
 }
 
-/* sys.open_proc(path [, "directory"]) -> Fd    open(2): of a folder its place */
+/* sys.open_proc(path [, place]) -> Fd    open(2); `place`: where a folder is */
 static int sys_open_proc(lua_State *L) {
   const char *path = check_proc_path(L);
   bool place = lua_toboolean(L, 2);

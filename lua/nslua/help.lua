@@ -13,8 +13,9 @@ local help = {}
 
 -- -- one file ----------------------------------------------------------------
 
--- Whose function is it? `owner` is the variable before the dot or colon.
-local function public_name(file, owner, separator, name)
+-- Whose function is it? `owner` is the variable before the dot or colon. nil: of
+-- our modules among themselves, for a user reaches what ns and the handles have.
+local function public_name(file, owner, name)
   local class = file.classes[owner]
   if class == "nslua" then return "ns." .. name end
   if class and not class:find("^nslua%.%l") then
@@ -27,17 +28,16 @@ local function public_name(file, owner, separator, name)
   for key, path in pairs(sys.lazy.modules) do
     if path == module then return "ns." .. key .. "." .. name end
   end
-  if class then return class:gsub("^nslua%.", "ns.") .. "." .. name end
-  return module .. separator .. name
+  return class and class:gsub("^nslua%.", "ns.") .. "." .. name
 end
 
 
 local function add_record(index, file, lines, number, line)
-  local owner, separator, name, arguments =
-    line:match("^function ([%w_%.]+)([%.:])([%w_]+)(%b())")
-  if not owner or #lines == 0 then return end
+  local owner, name, arguments = line:match("^function ([%w_%.]+)[%.:]([%w_]+)(%b())")
+  local public = owner and #lines > 0 and public_name(file, owner, name)
+  if not public then return end
   local record = annotation.parse(lines)
-  record.name = public_name(file, owner, separator, name)
+  record.name = public
   record.signature = ("%s(%s)"):format(record.name,
     annotation.parameters(record, arguments:sub(2, -2)))
   record.file, record.line, record.module = file.path, number, file.module
