@@ -86,6 +86,19 @@ describe("the history of the prompt", function()
     end)
   end
 
+  for _, editor in ipairs { readline, libedit } do
+    helpers.need_it(prompts.can_open(editor), "a line ends with a Ctrl-C right behind its last key: " .. editor, function()
+      local t = prompts.start { editor = editor }
+      for _ = 1, 30 do
+        t:expect "> $"
+        t:type "half"
+        t:type "\3"
+        t:expect "%^C[^\n]*\n"
+      end
+      leave(t)
+    end)
+  end
+
   helpers.ns_it("user mnt", "goes on in another root", function()
     local state = prompts.folder()
     local t = prompts.start { state = state }

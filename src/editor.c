@@ -4,6 +4,7 @@
  * as the terminal gives it. The waiting is ours, so that Ctrl-C, Ctrl-Z and a
  * new size of the window take effect at once. ppoll(2), signal(7), termios(3).
  */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,20 +23,21 @@
 
 /* They are blocked but for the waiting, so that no key is half handled by
    then, and none comes unnoticed. */
-static const int waited_for[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP,
-                                 SIGWINCH};
+static const int waited_for[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM,
+                                 SIGTSTP, SIGWINCH};
 enum { WAITED_FOR = sizeof waited_for / sizeof *waited_for,
-       ENDING = 4 }; /* the first of them end a line */
+       ENDING = 4 }; /* the first of them end a line; then the clock */
 
 static sigset_t while_waiting; /* the signals that come then */
+static sigset_t ending_set;    /* those that end a line, and the clock's */
 static volatile sig_atomic_t came[NSIG];
 static struct sigaction before[WAITED_FOR];
 static int ending_signal;
 static const char *asked_with = ""; /* the prompt */
 static int watched_fd = -1;
 
-/* Libedit waits for a key by itself, and would go on waiting when a signal came
-   just before it began to: the next one comes from a clock. */
+/* Who waits for a key without us would go on waiting when a signal came just
+   before that: the next one comes from a clock. */
 static volatile sig_atomic_t waits_by_itself;
 
 static void note_signal(int signal_number) {
@@ -60,6 +62,9 @@ static void take_signals(void) {
     sigaddset(&blocked, waited_for[i]);
   }
   sigprocmask(SIG_BLOCK, &blocked, &while_waiting);
+  sigemptyset(&ending_set);
+  for (int i = 0; i <= ENDING; i++)
+    sigaddset(&ending_set, waited_for[i]);
   for (int i = 0; i < WAITED_FOR; i++) {
     sigaction(waited_for[i], NULL, &before[i]);
     if (before[i].sa_handler != SIG_IGN)
@@ -146,32 +151,45 @@ static void take_edited(char *line) {
   editor.remove();
 }
 
-/* Where libedit itself waits for keys (its search), only a signal ends that:
-   one after which the line is given up, for it is spoilt by then. */
-static void read_key_unblocked(void) {
-  static const struct itimerval never;
-  struct sigaction noted = {.sa_handler = note_signal}, old;
-  sigset_t ending;
-  sigemptyset(&ending);
-  for (int i = 0; i < ENDING; i++)
-    sigaddset(&ending, waited_for[i]);
-  sigfillset(&noted.sa_mask);
-  sigaction(SIGALRM, &noted, &old);
+/* From here on a wait that is not ours ends with a signal that ends the line,
+   even when that came just before the wait began. */
+static void let_signals_end(void) {
   waits_by_itself = 1;
-  sigprocmask(SIG_UNBLOCK, &ending, NULL);
-  editor.read_char();
-  sigprocmask(SIG_BLOCK, &ending, NULL);
-  waits_by_itself = 0;
-  setitimer(ITIMER_REAL, &never, NULL);
-  sigaction(SIGALRM, &old, NULL);
+  sigprocmask(SIG_UNBLOCK, &ending_set, NULL);
 }
 
+static void let_them_wait(void) {
+  static const struct itimerval never;
+  sigprocmask(SIG_BLOCK, &ending_set, NULL);
+  waits_by_itself = 0;
+  if (came[SIGINT] || must_end())
+    setitimer(ITIMER_REAL, &never, NULL);
+}
+
+/* Readline gets its keys here. One that was there may be gone by now: Ctrl-C
+   takes all that was typed before it out of the terminal. */
+static int get_key(FILE *input) {
+  unsigned char key;
+  ssize_t n;
+  (void)input;
+  let_signals_end();
+  do
+    n = came[SIGINT] || must_end() ? 0 : read(STDIN_FILENO, &key, 1);
+  while (n == -1 && errno == EINTR);
+  let_them_wait();
+  return n == 1 ? key : EOF;
+}
+
+/* Libedit waits for keys itself, in its search; its line is spoilt by then. */
 static void read_key(void) {
   readline_before_key();
-  if (is_readline())
-    editor.read_char();
-  else
-    read_key_unblocked();
+  if (!is_readline())
+    let_signals_end();
+  else if (editor.on_key != NULL)
+    *editor.on_key = get_key;
+  editor.read_char();
+  if (!is_readline())
+    let_them_wait();
   readline_after_key();
 }
 
@@ -210,7 +228,7 @@ static Got edit_line(lua_State *L, const char *prompt) {
   follow_size();
   while (!edit_done && wait_for_key())
     read_key();
-  if (!edit_done)
+  if (!edit_done || came[SIGINT] || must_end()) /* to readline that is Enter */
     return give_up();
   if (edited != NULL)
     lua_pushstring(L, edited);

@@ -45,6 +45,7 @@ static const struct {
   {"rl_forced_update_display", &editor.redraw},
   {"rl_redisplay", &editor.display},
   {"rl_redisplay_function", &editor.on_display},
+  {"rl_getc_function", &editor.on_key},
   {"rl_attempted_completion_function", &editor.on_complete},
   {"rl_completion_display_matches_hook", &editor.on_matches},
   {"rl_attempted_completion_over", &editor.complete_over},

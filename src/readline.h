@@ -28,6 +28,7 @@ typedef struct Editor {
   void (*redraw)(void);
   void (*display)(void);
   void (**on_display)(void);
+  int (**on_key)(FILE *input);
   char **(**on_complete)(const char *text, int start, int end);
   void (**on_matches)(char **matches, int n, int longest);
   int *complete_over, *append, *most_unasked;

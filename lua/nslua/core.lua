@@ -37,6 +37,7 @@ end
 ---
 ---    ns.trace(true); ns.unshare("uts"); ns.trace(false)
 ---
+---Source: strace(1)
 ---@param on boolean|fun(line: string)
 ---@return boolean|fun(line: string)
 function core.trace(on)

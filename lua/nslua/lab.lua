@@ -206,6 +206,7 @@ end
 ---
 ---    local lab = ns.lab{ a = {} }; lab:close()
 ---
+---Source: pidfd_send_signal(2)
 ---@return nil
 function Lab:close()
   if self.generation ~= ns.generation() then return end

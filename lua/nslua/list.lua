@@ -289,6 +289,7 @@ end
 ---    print(ns.list())
 ---    for _, n in ipairs(ns.list { type = "uts" }) do print(n.ns, n.nprocs) end
 ---
+---Source: lsns(8), namespaces(7)
 ---@param opts? string|table  a type, or a table of types with these keys,
 ---   type: only these; pid: only those of this process; deep: also those kept
 ---   by descriptors, threads, mounts that others see, for future children, and

@@ -64,6 +64,7 @@ end
 ---    print(ns.matrix { ns.getpid(), box })
 ---
 ---Raises: ESRCH (none of the processes is there).
+---Source: namespaces(7), proc(5)
 ---@param pids? (integer|nslua.Proc)[]
 ---@return nslua.Lines
 function matrix.matrix(pids)

@@ -230,7 +230,7 @@ end
 ---(by itself in a user namespace).
 ---Raises: ENOENT, ENODEV (no overlayfs), EINVAL, EPERM (a user namespace
 ---before Linux 5.11), EBUSY, ENOTDIR, ELOOP.
----Source: https://docs.kernel.org/filesystems/overlayfs.html
+---Source: mount(2), https://docs.kernel.org/filesystems/overlayfs.html
 ---@param opts table
 ---@return nslua.Mount
 function mounts.overlay(opts)

@@ -84,6 +84,7 @@ end
 ---
 ---    print(ns.netns.list())
 ---
+---Source: ip-netns(8)
 ---@return nslua.List
 function netns.list()
   local rows, about = {}, { format = format }
@@ -105,6 +106,7 @@ end
 ---    ns.netns.add "blue"
 ---
 ---Raises: EEXIST (the name is taken), EPERM, EACCES (only root may).
+---Source: ip-netns(8), unshare(2)
 ---@param name string
 ---@return true
 function netns.add(name)
@@ -136,6 +138,7 @@ end
 ---    ns.netns.attach("box", box)
 ---
 ---Raises: EEXIST, ESRCH (no such process), EPERM, EACCES.
+---Source: ip-netns(8), setns(2)
 ---@param name string
 ---@param process integer|nslua.Proc|nslua.Ns
 ---@return true
@@ -155,6 +158,7 @@ end
 ---    ns.netns.add "blue"; ns.netns.del "blue"
 ---
 ---Raises: ENOENT (no such name), EPERM.
+---Source: ip-netns(8), umount2(2)
 ---@param name string
 ---@return true
 function netns.del(name)
@@ -170,6 +174,8 @@ end
 ---
 ---    local blue <close> = ns.netns.open "blue"; print(blue.inode)
 ---
+---Raises: ENOENT (no such name), EACCES.
+---Source: ip-netns(8), open(2)
 ---@param name string
 ---@return nslua.Ns
 function netns.open(name)
@@ -187,6 +193,8 @@ end
 ---
 ---    ns.fork(function() ns.netns.enter "blue"; ns.lo_up() end):wait()
 ---
+---Raises: ENOENT (no such name), EPERM (only root may).
+---Source: ip-netns(8), setns(2)
 ---@param name string
 ---@return true
 function netns.enter(name)
@@ -200,6 +208,7 @@ end
 ---    ns.netns.exec("blue", { "ip", "link" })
 ---
 ---Raises: ENOENT (no such name or program), EPERM (only root may).
+---Source: ip-netns(8), setns(2)
 ---@param name string
 ---@param what string[]|fun(...): any
 ---@param ... any  for the function
@@ -220,6 +229,8 @@ end
 ---
 ---    print(table.concat(ns.netns.identify(), " "))
 ---
+---Raises: ESRCH (no such process), EACCES (its namespaces are hidden).
+---Source: ip-netns(8), proc(5)
 ---@param process? integer|nslua.Proc  the default is the caller
 ---@return string[]
 function netns.identify(process)
@@ -236,6 +247,8 @@ end
 ---
 ---    for _, pid in ipairs(ns.netns.pids "blue") do print(pid) end
 ---
+---Raises: ENOENT (no such name).
+---Source: ip-netns(8), proc(5)
 ---@param name string
 ---@return integer[]
 function netns.pids(name)
@@ -250,6 +263,7 @@ end
 ---    ns.netns.set("blue", 7)
 ---
 ---Raises: EEXIST (it has one, or the number is taken), ENOENT, EPERM.
+---Source: ip-netns(8), rtnetlink(7)
 ---@param name string
 ---@param id? integer
 ---@return true
@@ -281,6 +295,7 @@ end
 ---
 ---    print(ns.netns.list_id())
 ---
+---Source: ip-netns(8), rtnetlink(7)
 ---@param target? integer  the numbers that the named one with this number gave
 ---@return { netnsid: integer, name?: string, current?: integer }[]
 function netns.list_id(target)

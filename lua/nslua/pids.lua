@@ -66,7 +66,7 @@ pids.fallback = { pid_in = in_by_status, pid_from = from_by_status }
 ---
 ---    ns.pid_in(box.pid, ns.of(box, "pid"))   --> 1
 ---
----Source: NS_GET_TGID_IN_PIDNS(2const), else the NSpid line of
+---Source: ioctl_ns(2), else the NSpid line of
 ---proc_pid_status(5)
 ---@param process integer|nslua.Proc
 ---@param target nslua.Ns|nslua.Proc|integer  a pid namespace, or who is in it
@@ -112,6 +112,7 @@ function pids.methods.Proc:pids() return ns.nspid(self) end
 ---
 ---    local box <close> = ns.box{ "pid" }; print(box:pid_in(box))
 ---
+---Source: ioctl_ns(2), pid_namespaces(7)
 ---@param target nslua.Ns|nslua.Proc|integer
 ---@return integer?
 function pids.methods.Proc:pid_in(target) return pids.pid_in(self, target) end
@@ -125,6 +126,7 @@ function pids.methods.Proc:pid_in(target) return pids.pid_in(self, target) end
 ---    print(box:ps { "pid", "user", "args" })
 ---
 ---Raises: ESRCH (the process has ended).
+---Source: ps(1), proc(5)
 ---@param columns? string|string[]  as ns.ps; the default is pid and args
 ---@return nslua.List
 function pids.methods.Proc:ps(columns)
@@ -153,6 +155,8 @@ end
 ---
 ---    for _, pid in ipairs(ns.of(box, "net"):members()) do print(pid) end
 ---
+---Raises: ENOENT (no procfs).
+---Source: proc(5)
 ---@return integer[] pids
 ---@return integer hidden
 function pids.methods.Ns:members() return ns.scan_members(self.type, self.inode) end

@@ -64,6 +64,7 @@ end
 ---
 ---Raises: ESRCH (none of the processes that `pid` names is there), EACCES (they
 ---are hidden), ENOENT (no procfs).
+---Source: ps(1), proc(5)
 ---@param opts? string|table  columns ("pid,args" or a list), and the keys
 ---   pid: only these; inside: only those which that pid namespace can see;
 ---   proc: another procfs

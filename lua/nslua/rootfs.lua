@@ -92,6 +92,7 @@ end
 ---Raises: a damaged, hostile or wrong archive, naming the entry; a server that
 ---does not give it. Nothing is left of it then but the part of a download that
 ---the next call continues.
+---Source: pivot_root(2), tar(1)
 ---@param what? string|nslua.Rootfs
 ---@param opts? nslua.RootfsOptions
 ---@return nslua.Rootfs
@@ -119,6 +120,7 @@ end
 ---    ns.rootfs.remove(ns.rootfs.list()[1].name)
 ---
 ---Raises: ENOENT (no such root), EBUSY (a handle or another process uses it).
+---Source: unlinkat(2), flock(2)
 ---@param name? string  as ns.rootfs.list() shows it
 ---@return true
 function rootfs.remove(name)

@@ -57,6 +57,7 @@ end
 ---
 ---    ns.watch(function(event, n) print(event, n.type, n.ns, n.command) end)
 ---
+---Source: namespaces(7), proc(5)
 ---@param fn fun(event: "new"|"gone", row: table): any
 ---@param opts? { type?: string|string[], deep?: boolean, proc?: string, interval?: number, timeout?: number }
 ---   interval: seconds between two looks, 0.5; timeout: seconds

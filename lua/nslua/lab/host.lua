@@ -96,6 +96,7 @@ end
 ---
 ---    local lab <close> = ns.lab{ a = {} }; print(lab.a:process().pid)
 ---
+---Source: network_namespaces(7)
 ---@return nslua.Proc
 function Host:process() return holder(self) end
 

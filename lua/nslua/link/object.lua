@@ -133,6 +133,7 @@ end
 ---    print(ns.link.get("lo"):refresh().state)
 ---
 ---Raises: ENODEV (the link is gone).
+---Source: rtnetlink(7)
 ---@return nslua.Link self
 function Link:refresh() return fetch(self) end
 

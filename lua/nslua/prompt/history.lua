@@ -65,8 +65,13 @@ end
 function Past:add(entry)
   local line = encode(entry) .. "\n"
   if not self.fd or #line > MOST_ENTRY then return end
-  if not ns.try(self.fd.write, self.fd, line) then return end
-  self.seen = self.seen + #line
+  -- A full disk may have taken half a line: what comes next begins its own.
+  if self.torn then line = "\n" .. line end
+  self.torn = not ns.try(self.fd.write, self.fd, line)
+  if self.torn then return end
+  -- Another prompt may have written before: then both are still to be read.
+  local after = self.fd:seek("cur", 0)
+  if after - #line == self.seen then self.seen = after end
 end
 
 

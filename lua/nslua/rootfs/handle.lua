@@ -64,6 +64,7 @@ end
 ---
 ---    local box <close> = ns.box{ root = ns.rootfs.get():overlay() }
 ---
+---Source: mount(2), tmpfs(5)
 ---@return nslua.Rootfs
 function Rootfs:overlay()
   check(self)
@@ -81,6 +82,7 @@ end
 ---
 ---    print(ns.rootfs.get():box_root().path)
 ---
+---Source: mount(2)
 ---@return { path: string, overlay: boolean?, readonly: boolean?, mounts: table[]? }
 function Rootfs:box_root()
   check(self)
@@ -94,6 +96,7 @@ end
 ---    ns.rootfs.get("alpine"):remove()
 ---
 ---Raises: EBUSY while another handle or process uses it.
+---Source: unlinkat(2), flock(2)
 ---@return true
 function Rootfs:remove()
   check(self)
