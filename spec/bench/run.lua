@@ -112,7 +112,8 @@ local met, missed = 0, 0
 local function print_goal(what, value, row, other, goal)
   local ok = value <= goal
   if ok then met = met + 1 else missed = missed + 1 end
-  print(("  %s  %s: %.2f of %s, wanted at most %.2f (%s)"):format(
+  local digits = goal < 0.1 and "%.4f" or "%.2f"
+  print(("  %s  %s: " .. digits .. " of %s, wanted at most " .. digits .. " (%s)"):format(
     ok and "met   " or "MISSED", row[1], value, other[1], goal, what))
 end
 
