@@ -70,7 +70,7 @@ describe("libnslua", function()
   local function symbols(option, file)
     local names = {}
     for name in succeed { "nm", "-D", option, file }:gmatch "%s(%S+)\n" do
-      names[#names + 1] = name:gsub("@.*", "")
+      if not name:find "^__asan_" then names[#names + 1] = name:gsub("@.*", "") end -- `make check` has one there
     end
     table.sort(names)
     return names

@@ -21,7 +21,48 @@ local function pour(t, text)
   return ns.fork(function() t.tty:write(text) end)
 end
 
+-- A history of two prompts at once, in the folder $XDG_STATE_HOME.
+local TWO = [[
+  local history = require "nslua.prompt.history"
+  local a, b = history.open(), history.open()
+  local function told(past)
+    local list = {}
+    for entry in past:entries() do list[#list + 1] = entry end
+    return table.concat(list, ",")
+  end
+]]
+
+local function of_two(code)
+  local state = prompts.folder()
+  local out = helpers.run({ "env", "XDG_STATE_HOME=" .. state, helpers.program, "-e", TWO .. code })
+  return out
+end
+
 describe("the history of the prompt", function()
+  it("of two at once is told in whole lines", function()
+    assert.equal("a long one of b,a\n", of_two [[
+      b:add "a long one of b" a:add "a" print(told(a))]])
+    assert.equal("\nb\n", of_two 'a:add "a" print(told(a)) b:entries() b:add "b" print(told(a))')
+  end)
+
+  helpers.root_it("goes on in a line of its own after a full disk took half of one", function()
+    local out = of_two [[
+      local ns = require "nslua"
+      ns.unshare "mnt" ns.propagate "rprivate"
+      local state = os.getenv "XDG_STATE_HOME"
+      ns.mount("tmpfs", state, "tmpfs", 0, "size=8k")
+      local past = history.open()
+      local file = ns.open(state .. "/fill", "wronly,creat")
+      file:write(("x"):rep(4096))
+      past:add(("y"):rep(4090)) past:add(("torn"):rep(10))
+      file:close() ns.unlink(state .. "/fill")
+      past:add "whole"
+      local last
+      for entry in history.open():entries() do last = entry end
+      print(last)]]
+    assert.equal("whole\n", out)
+  end)
+
   teardown(prompts.clean)
 
   it("is a file of the user's, written line by line, one for all prompts", function()
