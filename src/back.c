@@ -78,7 +78,9 @@ static int kept_proc(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &proc_key);
   const lib_Fd *h = luaL_testudata(L, -1, LIB_FD);
   lua_pop(L, 1);
-  ssize_t n = h ? readlinkat(h->fd, "self", self, sizeof self - 1) : -1;
+  if (h == NULL)
+    return -1;
+  ssize_t n = readlinkat(h->fd, "self", self, sizeof self - 1);
   self[n > 0 ? n : 0] = '\0';
   return strtol(self, NULL, 10) == getpid() ? h->fd : -1;
 }

@@ -215,9 +215,9 @@ static lib_Fd *open_pair(lua_State *L, lib_Fd **other) {
   return mine;
 }
 
-/* May this process have other threads? Libc knows since 2.32. Before, the kernel
-   is asked, which refuses this to one that has and does nothing for one that has
-   none; but there are filters that kill for it. */
+/* May this process have other threads? Libc knows since 2.32. Before, the
+   kernel is asked, which refuses this to one that has and does nothing for one
+   that has none; but there are filters that kill for it. */
 static bool has_threads(void) {
 #if __has_include(<sys/single_threaded.h>)
   return !__libc_single_threaded;
