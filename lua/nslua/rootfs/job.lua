@@ -35,7 +35,7 @@ local function become_owner()
   if not uid then return end
   cache.keep_folder()
   -- The user may not reach the folder that the program is in.
-  for _, name in ipairs { "feed", "archive", "fetch" } do pcall(library.open, name) end
+  for _, name in ipairs { "ring", "feed", "archive", "fetch" } do pcall(library.open, name) end
   ns.setgroups {}
   ns.setresgid(gid, gid, gid)
   ns.setresuid(uid, uid, uid)
