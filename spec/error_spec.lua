@@ -23,6 +23,7 @@ describe("a mistake", function()
       ["function expected"] = function() ns.trace(5) end,
       ['unknown namespace type "utx"'] = function() box:ns "utx" end,
       ["a namespace type is a word"] = function() box:ns {} end,
+      ["ping wants a table"] = function() box:ping("127.0.0.1", 5) end,
       ["columns are words"] = function() box:ps(5) end,
     } do
       local err = refused(fn)

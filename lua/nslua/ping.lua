@@ -134,6 +134,7 @@ end
 ---@return table result
 function ping.methods.Proc:ping(address, opts)
   local with = { ns = self }
+  if opts ~= nil and type(opts) ~= "table" then sys.raise("ping wants a table of options") end
   for key, value in pairs(opts or {}) do with[key] = value end
   return ping.ping(address, with)
 end

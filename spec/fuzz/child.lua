@@ -30,6 +30,12 @@ local function contents(path)
   return file and file:read "a" or "unreadable"
 end
 
+-- A call may have moved the root, rightly: then there is no /proc.
+local function link(path)
+  local ok, target = pcall(ns.readlink, path)
+  return ok and target or "unreadable"
+end
+
 local function listing(path)
   local ok, names = pcall(ns.readdir, path)
   if not ok then return "unreadable" end
@@ -50,7 +56,7 @@ end
 
 local function processes()
   local out = {}
-  for _, name in ipairs(ns.readdir "/proc") do
+  for name in listing "/proc":gmatch "%S+" do
     if name:find "^%d" then out[#out + 1] = name end
   end
   return table.concat(out, " ")
@@ -60,7 +66,7 @@ local function namespaces()
   local out = {}
   for i, name in ipairs { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time",
     "pid_for_children", "time_for_children" } do
-    out[i] = ns.readlink("/proc/self/ns/" .. name)
+    out[i] = link("/proc/self/ns/" .. name)
   end
   return table.concat(out, " ")
 end
@@ -71,8 +77,8 @@ local PARTS = {
   { "namespaces", namespaces }, { "processes", processes }, { "ids and signals", status },
   { "mounts", function() return contents "/proc/self/mountinfo" end },
   { "names", function() return ns.gethostname() .. "\n" .. ns.getdomainname() end },
-  { "folders", function() return ns.readlink "/proc/self/cwd" .. ns.readlink "/proc/self/root" end },
-  { "session", function() return contents "/proc/self/stat":match "%) %a (%d+ %d+ %d+)" end },
+  { "folders", function() return link "/proc/self/cwd" .. link "/proc/self/root" end },
+  { "session", function() return contents "/proc/self/stat":match "%) %a (%d+ %d+ %d+)" or "unreadable" end },
   { "limits", function() return contents "/proc/self/limits" end },
   { "descriptors", function() return listing "/proc/self/fd" end },
   { "files", function() return listing "/tmp" .. "\n" .. listing(os.getenv "HOME") end },

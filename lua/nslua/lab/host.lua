@@ -113,6 +113,7 @@ function Host:process() return holder(self) end
 ---@return table result
 function Host:ping(to, opts)
   local with = { ns = check(self).net or self.net }
+  if opts ~= nil and type(opts) ~= "table" then sys.raise("ping wants a table of options") end
   for key, value in pairs(opts or {}) do with[key] = value end
   return ns.ping(address_of(check(self), to), with)
 end
