@@ -4,19 +4,16 @@
 
 local helpers = require "spec.helpers"
 local ns = require "nslua"
+local roots = require "spec.roots"
 local subids = require "spec.subids"
 local tar = require "spec.tar"
 
-local base = ns.mkdtemp((ns.access("/dev/shm", "w") and "/dev/shm" or "/tmp") .. "/nslua-cache-XXXXXX")
-ns.chmod(base, "755")
+local base = roots.base "cache"
 
 local archive = base .. "/one.tar"
 local owners = base .. "/owners.tar"
 
-local function write(path, bytes)
-  local fd <close> = ns.open(path, "w", "644")
-  fd:write(bytes)
-end
+local write = roots.write
 
 write(archive, tar.archive { tar.file("name", "one") })
 write(owners, tar.archive {
@@ -33,17 +30,7 @@ local function new_cache()
   return cache
 end
 
--- What code prints in a process with that cache.
-local function run(code, cache, opts)
-  opts = opts or {}
-  opts.env = opts.env or {}
-  opts.env.XDG_CACHE_HOME = cache
-  local out, err, status = (opts.nobody and helpers.as_nobody or helpers.nslua)(
-    "local ns = require 'nslua' " .. code, opts)
-  assert.equal("", err)
-  assert.equal(0, status)
-  return out
-end
+local run = roots.run
 
 local GET = "local ok, r = pcall(ns.rootfs.get, %q, { quiet = true }) print(ok and r:path() or r.message) "
 
@@ -79,15 +66,15 @@ describe("the cache", function()
     local cache = new_cache()
     local CODE = "ns.rootfs.get{ rung = 'self', quiet = true }"
     run(CODE, cache)
-    local roots = cache .. "/nslua/roots/"
-    local mine = ns.readdir(roots)[1]
+    local folder = cache .. "/nslua/roots/"
+    local mine = ns.readdir(folder)[1]
     for _, name in ipairs { "self-1-2-3", "self-4-5-6", "busybox-1-2-3" } do
-      ns.mkdir(roots .. name)
-      ns.mkdir(roots .. name .. "/root")
-      write(roots .. name .. "/facts", ("made=%d\n"):format(os.time() - (name == "self-4-5-6" and 60 or 1e6 // 1)))
+      ns.mkdir(folder .. name)
+      ns.mkdir(folder .. name .. "/root")
+      write(folder .. name .. "/facts", ("made=%d\n"):format(os.time() - (name == "self-4-5-6" and 60 or 1e6 // 1)))
     end
     run(("ns.rootfs.remove(%q) %s"):format(mine, CODE), cache)
-    local left, wanted = ns.readdir(roots), { "busybox-1-2-3", "self-4-5-6", mine }
+    local left, wanted = ns.readdir(folder), { "busybox-1-2-3", "self-4-5-6", mine }
     table.sort(left)
     table.sort(wanted)
     assert.same(wanted, left)

@@ -3,17 +3,15 @@
 
 local helpers = require "spec.helpers"
 local ns = require "nslua"
+local roots = require "spec.roots"
 local servers = require "spec.servers"
 local terminal = require "spec.terminal"
 local tar = require "spec.tar"
 
-local base = ns.mkdtemp((ns.access("/dev/shm", "w") and "/dev/shm" or "/tmp") .. "/nslua-fetch-XXXXXX")
+local base = roots.base "fetch"
 local archive = base .. "/www/root.tar.gz"
 
-local function write(path, bytes)
-  local fd <close> = ns.open(path, "w", "644")
-  fd:write(bytes)
-end
+local write = roots.write
 
 local function noise(n)
   local out = {}

@@ -5,15 +5,12 @@
 local evil = require "spec.evil"
 local helpers = require "spec.helpers"
 local ns = require "nslua"
+local roots = require "spec.roots"
 local tar = require "spec.tar"
 
-local base = ns.mkdtemp((ns.access("/dev/shm", "w") and "/dev/shm" or "/tmp") .. "/nslua-evil-XXXXXX")
-ns.chmod(base, "755")
+local base = roots.base "evil"
 
-local function write(path, bytes)
-  local fd <close> = ns.open(path, "w", "644")
-  fd:write(bytes)
-end
+local write = roots.write
 
 local function read(path)
   local file <close> = io.open(path, "rb")

@@ -3,24 +3,17 @@
 
 local helpers = require "spec.helpers"
 local ns = require "nslua"
+local roots = require "spec.roots"
 local servers = require "spec.servers"
 local tar = require "spec.tar"
 
-local base = ns.mkdtemp((ns.access("/dev/shm", "w") and "/dev/shm" or "/tmp") .. "/nslua-ladder-XXXXXX")
-ns.chmod(base, "755")
+local base = roots.base "ladder"
 ns.mkdir(base .. "/cache")
 ns.chmod(base .. "/cache", "777")
 
 -- What a process prints that has the cache of these specs.
 local function run(code, opts)
-  opts = opts or {}
-  opts.env = opts.env or {}
-  opts.env.XDG_CACHE_HOME = opts.cache or base .. "/cache"
-  local out, err, status = (opts.nobody and helpers.as_nobody or helpers.nslua)(
-    "local ns = require 'nslua' " .. code, opts)
-  assert.equal("", err)
-  assert.equal(0, status)
-  return out
+  return roots.run(code, opts and opts.cache or base .. "/cache", opts)
 end
 
 local function in_box(rung, command)

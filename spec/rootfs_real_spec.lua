@@ -4,10 +4,9 @@
 -- made by debootstrap (`make check` makes it).
 
 local helpers = require "spec.helpers"
-local ns = require "nslua"
+local roots = require "spec.roots"
 
-local base = ns.mkdtemp((ns.access("/dev/shm", "w") and "/dev/shm" or "/tmp") .. "/nslua-real-XXXXXX")
-ns.chmod(base, "755")
+local base = roots.base "real"
 
 local function sh(script, ...)
   local out, err, status = helpers.run { "sh", "-c", script, "sh", ... }

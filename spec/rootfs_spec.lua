@@ -4,16 +4,13 @@
 
 local helpers = require "spec.helpers"
 local ns = require "nslua"
+local roots = require "spec.roots"
 local servers = require "spec.servers"
 local tar = require "spec.tar"
 
-local base = ns.mkdtemp((ns.access("/dev/shm", "w") and "/dev/shm" or "/tmp") .. "/nslua-roots-XXXXXX")
-ns.chmod(base, "755")
+local base = roots.base "roots"
 
-local function write(path, bytes)
-  local fd <close> = ns.open(path, "w", "644")
-  fd:write(bytes)
-end
+local write = roots.write
 
 local function sh(...)
   local out, err, status = helpers.run { "sh", "-c", ..., }
@@ -36,17 +33,7 @@ local function new_cache()
   return base .. "/cache" .. fresh
 end
 
--- Runs code in a process with that cache; what it prints.
-local function run(code, cache, opts)
-  opts = opts or {}
-  opts.env = opts.env or {}
-  opts.env.XDG_CACHE_HOME = cache
-  local out, err, status = (opts.nobody and helpers.as_nobody or helpers.nslua)(
-    "local ns = require 'nslua' " .. code, opts)
-  assert.equal("", err)
-  assert.equal(0, status)
-  return out
-end
+local run = roots.run
 
 teardown(function() helpers.run { "rm", "-rf", base } end)
 
