@@ -44,6 +44,7 @@ describe("ns.list", function()
     assert.is_false(ok)
     assert.truthy(err:find("unknown option [table]: it has names only, deep persistent pid proc type", 1, true), err)
     assert.is_false((pcall(ns.watch, print, { "uts" })))
+    assert.is_false((pcall(ns.list, { "uts", type = "net" })))
     assert.truthy(#ns.ps { "pid" } > 0)
   end)
 

@@ -303,6 +303,9 @@ function list.list(opts)
   opts = opts or {}
   check_keys("list", opts, LIST_KEYS)
   local pid = opts.pid and number_of(opts.pid)
+  if opts[1] and opts.type then
+    sys.raise "bad argument #1 to 'list' (types by position and type= do not go together)"
+  end
   local types = opts[1] and table.move(opts, 1, #opts, 1, {}) or opts.type
   local rows, about = scan(types, opts, pid)
   about.proc = opts.proc or "/proc"
