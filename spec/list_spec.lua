@@ -133,7 +133,7 @@ describe("ns.list", function()
       end)
       local seen, lacking = 0, 0
       assert.is_true(busy.running)
-      for _ = 1, 300 do
+      for _ = 1, 1500 do
         for _, row in ipairs(ns.list { "uts", "ipc" }) do
           seen = seen + 1
           local others = row.pid ~= ns.getpid() -- who owns ours may be out of sight

@@ -59,6 +59,7 @@ static void ask_process(Scan *s, Entry *e) {
     s->last_command = scan_keep(
       s, args, procfs_args(s->proc_fd, e->pid, false, args, sizeof args));
   }
+  e->lost = s->last_ppid == -1;
   e->ppid = s->last_ppid;
   e->uid = s->last_uid;
   e->command = s->last_command;
@@ -93,7 +94,7 @@ static int open_entry(Scan *s, Entry *e) {
   e->fd = -1;
   if (fd == -1 && e->pid > 0) {
     fd = checked(open_by_process(s, e), e->ino);
-    e->lost = fd == -1;
+    e->lost = e->lost || fd == -1;
   }
   if (fd == -1 && e->mount > 0)
     fd = checked(open(s->text + s->mounts[e->mount - 1].path,
