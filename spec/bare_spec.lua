@@ -66,7 +66,10 @@ describe("where /proc is missing or foreign", function()
       ns.mount("none", "/run", "tmpfs")
       local below <close> = world.sleeper(function()
         ns.unshare "pid"
-        world.sleeper(function() ns.mount("proc", "/proc", "proc") end)
+        world.sleeper(function()
+          ns.pdeathsig "KILL" -- gone with the one above it
+          ns.mount("proc", "/proc", "proc")
+        end)
       end)
       return fn(below)
     end)

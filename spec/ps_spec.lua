@@ -121,7 +121,7 @@ describe("ns.ps", function()
   helpers.ns_it(needs, "tells what another pid namespace sees, with its numbers", function()
     local inner, outer, nested, hidden = helpers.in_child(function()
       if ns.geteuid() == 0 then ns.unshare "pid" else world.become_root "pid" end
-      local first = world.sleeper(function()
+      local first <close> = world.sleeper(function()
         local second = world.sleeper()
         ns.unshare "pid"
         local third = world.sleeper()
