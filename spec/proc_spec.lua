@@ -211,9 +211,11 @@ describe("processes", function()
       ns.chmod("/mnt/become", "4755") -- a setuid program that nobody else can reach
       ns.setresuid(65534, 65534, 65534)
       local r, w = ns.pipe()
+      local stdin, _ <close> = ns.pipe() -- ends it with us
       local p = ns.fork(function()
+        stdin:dup2(0)
         w:dup2(1)
-        ns.exec { "/mnt/become", "--reuid=0", "sh", "-c", "echo up; exec sleep 2" }
+        ns.exec { "/mnt/become", "--reuid=0", "sh", "-c", "echo up; read line" }
       end)
       assert.equal("up", r:read "l")
       assert.equal("EPERM", refusal(p.kill, p, "KILL"))
