@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,9 +66,32 @@ static int fork_twice(lua_State *L) {
   return 1;
 }
 
+/* The child goes on when there is a pidfd of it (where SIGCHLD is ignored its
+   number means nobody as soon as it ends), or when its parent is gone. */
+static void wait_at_gate(const int gate[2]) {
+  char word;
+  close(gate[1]);
+  while (read(gate[0], &word, 1) == -1 && errno == EINTR)
+    ;
+  close(gate[0]);
+}
+
+/* Returns the pidfd: the end that closes first is its place, whatever the
+   limit of descriptors. */
+static int open_gate(const int gate[2], pid_t pid) {
+  close(gate[0]);
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  int error_number = errno;
+  send(gate[1], "", 1, MSG_NOSIGNAL); /* it may have been killed */
+  close(gate[1]);
+  errno = error_number;
+  return fd;
+}
+
 /* ns.fork(fn, ...) -> Proc    fork(2) */
 static int fork_fork(lua_State *L) {
   sigset_t all, old;
+  int gate[2];
   lib_number_mounts(L);
   if (lua_isnoneornil(L, 1))
     return fork_twice(L);
@@ -75,27 +99,28 @@ static int fork_fork(lua_State *L) {
   int nargs = lua_gettop(L) - 1;
   lib_Proc *proc = lib_newproc(L);
   lua_insert(L, 1);
-  /* A place for the pidfd, before there is a child that could go without. */
-  proc->h.fd = (int)lib_check(L, syscall(SYS_pidfd_open, getpid(), 0),
-                              "pidfd_open", "dd", (int)getpid(), 0);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) == -1)
+    lib_fail(L, errno, "socketpair", "r", "AF_UNIX, SOCK_STREAM");
   fflush(NULL);
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &old);
   pid_t pid = fork();
   int error_number = errno;
   if (pid == 0) {
+    wait_at_gate(gate);
     default_signals();
     sigprocmask(SIG_SETMASK, &old, NULL);
     proc_run_and_exit(L, nargs);
   }
+  proc->h.fd = open_gate(gate, pid);
+  if (pid > 0)
+    error_number = errno;
   sigprocmask(SIG_SETMASK, &old, NULL);
-  lib_close(&proc->h);
   if (pid == -1)
     lib_fail(L, error_number, "fork", "");
   lib_adopt(L, 1, pid);
-  /* Unreaped, so the number still means our child. */
-  proc->h.fd = (int)lib_check(L, syscall(SYS_pidfd_open, pid, 0),
-                              "pidfd_open", "dd", (int)pid, 0);
+  if (proc->h.fd == -1)
+    lib_fail(L, error_number, "pidfd_open", "dd", (int)pid, 0);
   lua_settop(L, 1);
   return 1;
 }

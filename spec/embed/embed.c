@@ -179,6 +179,11 @@ static const char await_children[] =
     "  local _, how, code = child:wait()\n"
     "  assert(how == 'exit' and code == i, code)\n"
     "end\n"
+    "for i = 1, 200 do -- it may have ended before its parent goes on\n"
+    "  local child <close> = ns.fork(function() return i end)\n"
+    "  local _, how, code = child:wait()\n"
+    "  assert(how == 'exit' and code == i, code)\n"
+    "end\n"
     "return 1\n";
 
 static void test_ignored(void) {
