@@ -75,6 +75,17 @@ describe("processes", function()
       assert.equal(0, code)
     end)
 
+    it("is seen to have ended by whoever looks, without waiting", function()
+      local r, w = ns.pipe()
+      local p <close> = ns.fork(function() w:close() r:read(1) end)
+      local also <close> = ns.pidfd_open(p.pid)
+      assert.same({ true, true }, { p.running, also.running })
+      w:close() r:close()
+      for _ = 1, 500 do if p.running then ns.poll({}, 0.01) end end
+      assert.same({ false, false }, { p.running, also.running })
+      assert.equal("exit", select(2, p:wait()))
+    end)
+
     it("writes what was buffered once", function()
       local out = helpers.nslua [[
         local ns = require "nslua"

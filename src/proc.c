@@ -302,13 +302,19 @@ static int proc_tostring(lua_State *L) {
   return 1;
 }
 
+/* One that has ended and that nobody has collected does not run. */
+static bool is_running(const lib_Proc *proc) {
+  struct pollfd p = {proc->h.fd, POLLIN, 0};
+  return proc->state == LIB_RUNNING && proc->h.fd >= 0 && poll(&p, 1, 0) == 0;
+}
+
 static int proc_get(lua_State *L) {
   lib_Proc *proc = lib_checkproc(L, 1);
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "pid") == 0)
     lua_pushinteger(L, proc->pid);
   else if (strcmp(key, "running") == 0)
-    lua_pushboolean(L, proc->state == LIB_RUNNING && proc->h.fd >= 0);
+    lua_pushboolean(L, is_running(proc));
   else
     return 0;
   return 1;

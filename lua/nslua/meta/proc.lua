@@ -10,7 +10,7 @@ local ns = {}
 ---Properties: pid, running.
 ---@class nslua.Proc
 ---@field pid integer  as its maker counts
----@field running boolean
+---@field running boolean  has it not ended yet, waited for or not?
 local Proc = {}
 
 ---Runs a function in a forked child. The child ends when the function does (its
