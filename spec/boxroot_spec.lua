@@ -2,6 +2,7 @@
 -- A box with a root of its own: what is mounted there, and that a hostile root
 -- leads nothing astray.
 local helpers = require "spec.helpers"
+local world = require "spec.world"
 local ns = require "nslua"
 
 local TYPES = { "user", "mnt", "pid", "uts" }
@@ -215,6 +216,70 @@ describe("a box with a root", function()
       if not ok then return helpers.absent("overlay in a box", text) end
       assert.equal("new\n", text)
       assert.equal(before, contents(root))
+    end)
+  end)
+
+  -- Where the network namespace is made beside the mounts: fn(root) as the root
+  -- of a user namespace, or of the host.
+  local function with_rights(fn)
+    with_root(function(_, root)
+      helpers.in_child(function()
+        if ns.geteuid() == 0 then ns.unshare "mnt" else world.become_root "mnt" end
+        ns.mount("none", "/", nil, "rprivate")
+        fn(root)
+      end)
+    end)
+  end
+
+  local function run_in(root, opts, script)
+    local r <close>, w = ns.pipe()
+    local _ <close> = w
+    opts.root, opts.stdout, opts.stderr, opts.init = root, w, w, false
+    local ok, how, code = ns.run(opts, { "sh", "-c", script })
+    w:close()
+    return r:read "a", ok, how, code
+  end
+
+  root_it("has a network of its own from its first program on, and a sysfs of it", function()
+    with_rights(function(root)
+      local out = run_in(root, { "net", "pid", net = "lo", mounts = { { "none", "/sys", "sysfs" } } },
+        "readlink /proc/self/ns/net; ls /sys/class/net; cat /sys/class/net/lo/flags")
+      local net, links, flags = out:match "^(net:%b[])\n(.*)\n(0x%x+)\n$"
+      assert.not_nil(net, out)
+      assert.not_equal(ns.readlink "/proc/self/ns/net", net)
+      assert.equal("lo", links)
+      assert.equal(1, tonumber(flags) & 1) -- IFF_UP
+    end)
+  end)
+
+  root_it("leaves nobody beside it, and no descriptor", function()
+    with_rights(function(root)
+      run_in(root, { "net" }, "true")
+      local before = helpers.fds()
+      for i = 1, 20 do assert.equal(i, select(4, run_in(root, { "net" }, "exit " .. i))) end
+      assert.equal("ENOENT", refusal(ns.run, { "net", root = root, init = false }, { "/no/such" }))
+      assert.equal(before, helpers.fds())
+      assert.equal("ECHILD", refusal(ns.wait))
+    end)
+  end)
+
+  root_it("tells when the machine gives no more networks", function()
+    with_root(function(_, root)
+      helpers.in_child(function()
+        world.become_root "mnt"
+        local fd <close> = ns.open("/proc/sys/user/max_net_namespaces", "w")
+        fd:write "0\n"
+        local ok, err = pcall(ns.run, { "net", root = root, init = false }, { "sh" })
+        assert.same({ false, "ENOSPC", "unshare" }, { ok, err.name, err.call })
+        assert.equal("ECHILD", refusal(ns.wait))
+      end)
+    end)
+  end)
+
+  root_it("is PID 1 where unshare(\"pid\") made it so, whoever makes its network", function()
+    with_rights(function(root)
+      ns.unshare "pid"
+      assert.equal("1\n", (run_in(root, { "net", pid = false, proc = false }, "echo $$")))
     end)
   end)
 end)

@@ -38,6 +38,7 @@ typedef struct Call {
   bool restores_dumpable;
   bool has_middle; /* somebody between us and the worker, who makes it */
   bool forks;      /* by fork(3) */
+  bool has_beside; /* somebody makes a namespace meanwhile */
   sigset_t signals;
   int most_steps;
 } Call;

@@ -34,6 +34,7 @@ typedef enum Op {
   OP_MOUNT,
   OP_MOUNT_SETATTR, /* set these attributes on the whole subtree */
   OP_MOVE_MOUNT,    /* what the slot holds is mounted here */
+  OP_NET,           /* into a network namespace made beside us (beside.c) */
   OP_OPEN_TREE,     /* a detached copy of a mount goes into a slot */
   OP_NODE,          /* a device, or the host's own bound where none is made */
   OP_PIVOT_ROOT,    /* and the old root is the working directory */
@@ -80,6 +81,13 @@ typedef struct Outcome {
 
 enum { JOIN_FAILED = 100000, CLONE_FAILED = 200000 };
 
+/* Who makes a network namespace meanwhile; nobody: pidfd is -1. */
+typedef struct Beside {
+  int state; /* a futex */
+  int pidfd;
+  int pid;
+} Beside;
+
 typedef struct Plan {
   Join *joins;
   int njoins;
@@ -95,6 +103,7 @@ typedef struct Plan {
   int umask;           /* before OP_UMASK */
   struct clone_args worker; /* how the middle makes the worker */
   volatile Outcome *outcome;
+  Beside beside;
   int slots[SLOTS];    /* descriptors the child holds between steps */
 } Plan;
 
@@ -103,6 +112,8 @@ void child_work(Plan *plan);
 /* An entry point for raw_clone: `arg` is the plan. */
 void child_worker(void *arg);
 _Noreturn void child_exit(int status);
+/* Ends who calls it with the parent, and now if that is gone. */
+long child_death_signal(const Plan *plan, long sig);
 
 /* The same for who stands between parent and child (middle.c). */
 void child_middle(void *arg);
@@ -112,5 +123,9 @@ int child_join(Plan *plan);
    an entry the child returns 0, as from fork. */
 long child_make(const struct clone_args *args, void (*entry)(void *),
                 void *arg);
+
+/* The maker's entry point, and the step OP_NET of the child (beside.c). */
+void beside_make(void *arg);
+long beside_join(Plan *plan);
 
 #endif

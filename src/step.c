@@ -41,6 +41,7 @@ static const struct {
   {"mount", "mount", OP_MOUNT, "SsSwS"},
   {"mount_setattr", "mount_setattr", OP_MOUNT_SETATTR, "sd"},
   {"move_mount", "move_mount", OP_MOVE_MOUNT, "is"},
+  {"net", "unshare", OP_NET, ""},
   {"node", "mknod", OP_NODE, "sod"},
   {"open_tree", "open_tree", OP_OPEN_TREE, "sid"},
   {"pivot_root", "pivot_root", OP_PIVOT_ROOT, "ss"},
@@ -224,6 +225,7 @@ static const char *fixed_words(Op op) {
   case OP_DEATHSIG: return "PR_SET_PDEATHSIG";
   case OP_ENTER_TIME: return "time_for_children, CLONE_NEWTIME";
   case OP_LO_UP: return "SIOCSIFFLAGS, lo, IFF_UP";
+  case OP_NET: return "CLONE_NEWNET";
   case OP_SIGNALS: return "SIG_SETMASK, [], NULL, 8";
   case OP_UMASK_BACK: return "the former one";
   default: return "";

@@ -164,7 +164,8 @@ end
 ---@param steps table[]
 ---@param opts table  root, mounts, proc, dev
 ---@param which table<string, boolean|nslua.Ns>
-function boxroot.add(steps, opts, which)
+---@param makes_net? boolean  a network namespace too, before a sysfs may want it
+function boxroot.add(steps, opts, which, makes_net)
   local root = opts.root and describe(opts.root)
   local plan = { slots = 0, slot_of = {}, mounts = {}, proc = opts.proc,
     dev = root and opts.dev ~= false }
@@ -181,6 +182,7 @@ function boxroot.add(steps, opts, which)
   end
   if plan.dev then add(steps, "dev") end
   mount_proc(steps, plan, root)
+  if makes_net then add(steps, "net") end
   mount_all(steps, plan, root)
   if root then
     add(steps, "umount", ".", "detach")

@@ -171,21 +171,18 @@ end
 local function add_names(steps, opts)
   if opts.hostname then add(steps, "sethostname", opts.hostname) end
   if opts.domainname then add(steps, "setdomainname", opts.domainname) end
-  if opts.net == "lo" or opts.network == "lo" then
-    add(steps, "lo_up")
-  end
 end
 
 -- Maps of one id, which the child has from its first step on.
 local SIMPLE_MAPS = { [false] = true, [true] = true, root = true, current = true }
 
 -- What most boxes have; a root of their own and what is bound into it is more.
-local function add_mounts(steps, opts, which)
+local function add_mounts(steps, opts, which, makes_net)
   if opts.propagation then
     add(steps, "mount", "none", "/", false, opts.propagation, false)
   end
   if opts.root or opts.mounts then
-    require("nslua.boxroot").add(steps, opts, which)
+    require("nslua.boxroot").add(steps, opts, which, makes_net)
   elseif opts.proc then
     local path = type(opts.proc) == "string" and opts.proc or "/proc"
     add(steps, "mount", "proc", path, "proc", "nosuid,nodev,noexec", false)
@@ -204,6 +201,8 @@ function options.steps(opts, which, child)
   local made = {
     time = which.time == true and (opts.monotonic or opts.boottime) ~= nil,
     cgroup = which.cgroup == true and options.cgroup_place(opts.cgroup),
+    -- Beside the mounts of a root, by somebody who has our rights.
+    net = which.net == true and not which.user and opts.root ~= nil,
   }
   local map = opts.map or child.map
   if not SIMPLE_MAPS[map or false] then
@@ -215,8 +214,9 @@ function options.steps(opts, which, child)
   if made.cgroup then add(steps, "unshare", "cgroup") end -- its root: there
   add_names(steps, opts)
   if which.mnt == true or opts.root or opts.mounts then
-    add_mounts(steps, opts, which)
+    add_mounts(steps, opts, which, made.net)
   end
+  if opts.net == "lo" or opts.network == "lo" then add(steps, "lo_up") end
   if opts.chroot then
     local path = opts.chroot
     if type(path) ~= "string" then path = path:path() end
