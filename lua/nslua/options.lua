@@ -189,6 +189,17 @@ local function add_mounts(steps, opts, which, makes_net)
   end
 end
 
+-- Types that a step makes and clone3 does not: the root of a cgroup namespace
+-- is where its maker is, a clock is set before it starts, and a network is made
+-- beside the mounts of a root by somebody who has our rights.
+local function made_by_steps(opts, which)
+  return {
+    time = which.time == true and (opts.monotonic or opts.boottime) ~= nil,
+    cgroup = which.cgroup == true and options.cgroup_place(opts.cgroup),
+    net = which.net == true and not which.user and opts.root ~= nil,
+  }
+end
+
 ---The steps of the child, in order: clocks before the first child of theirs,
 ---names, mounts while the old root is in sight, the terminal, limits, ids.
 ---@param opts table
@@ -198,12 +209,7 @@ end
 ---@return table<string, boolean> made  types that a step makes
 function options.steps(opts, which, child)
   local steps = {}
-  local made = {
-    time = which.time == true and (opts.monotonic or opts.boottime) ~= nil,
-    cgroup = which.cgroup == true and options.cgroup_place(opts.cgroup),
-    -- Beside the mounts of a root, by somebody who has our rights.
-    net = which.net == true and not which.user and opts.root ~= nil,
-  }
+  local made = made_by_steps(opts, which)
   local map = opts.map or child.map
   if not SIMPLE_MAPS[map or false] then
     require("nslua.confine").map_root(steps, opts, child)
@@ -211,7 +217,7 @@ function options.steps(opts, which, child)
   if made.time then
     require("nslua.confine").clocks(steps, opts, child.is_function)
   end
-  if made.cgroup then add(steps, "unshare", "cgroup") end -- its root: there
+  if made.cgroup then add(steps, "unshare", "cgroup") end
   add_names(steps, opts)
   if which.mnt == true or opts.root or opts.mounts then
     add_mounts(steps, opts, which, made.net)
