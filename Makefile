@@ -139,7 +139,7 @@ build/stage1: $(filter-out build/bytecode.o,$(program_objects)) $(library_object
 modules := $(filter-out lua/nslua/meta/% scripts/%,$(embedded))
 
 # Those of nearly every run lie side by side: fewer pages to map.
-first := $(patsubst %,lua/nslua/%.lua,core cli init list ps netns options birth box proc)
+first := $(patsubst %,lua/nslua/%.lua,core cli init list ps netns options plan birth box proc)
 
 build/bytecode.o: build/bytecode.inc
 build/bytecode.inc: build/stage1 .ci/bytecode.lua .ci/embed $(modules)

@@ -233,28 +233,6 @@ static long start_worker(Call *call) {
   return child_make(&middle, child_middle, plan);
 }
 
-/* In our memory too, on the stack that a middle would have. */
-static void start_beside(Call *call) {
-  Beside *b = &call->plan.beside;
-  struct clone_args args = {
-    .flags = CLONE_VM | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-    .pidfd = (uintptr_t)&b->pidfd,
-    .stack = (uintptr_t)call->region->stacks,
-    .stack_size = STACK_SIZE,
-  };
-  long pid = child_make(&args, beside_make, &call->plan);
-  if (pid > 0)
-    b->pid = (int)pid;
-}
-
-static void end_beside(Beside *b) {
-  if (b->pid <= 0)
-    return;
-  syscall(SYS_pidfd_send_signal, b->pidfd, SIGKILL, NULL, 0);
-  birth_reap(b->pid);
-  close(b->pidfd);
-}
-
 void birth_reap(long pid) {
   while (waitpid((pid_t)pid, NULL, __WALL) == -1 && errno == EINTR)
     ;
@@ -302,11 +280,7 @@ long birth_give(Call *call) {
   guard_memory(call);
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, &call->signals);
-  call->plan.beside = (Beside){.pidfd = -1};
-  if (call->has_beside)
-    start_beside(call);
   long pid = start_worker(call);
-  end_beside(&call->plan.beside);
   if (pid > 0 && call->has_middle) {
     birth_reap(pid);
     pid = outcome->pid;

@@ -38,7 +38,6 @@ typedef struct Call {
   bool restores_dumpable;
   bool has_middle; /* somebody between us and the worker, who makes it */
   bool forks;      /* by fork(3) */
-  bool has_beside; /* somebody makes a namespace meanwhile */
   sigset_t signals;
   int most_steps;
 } Call;
@@ -76,5 +75,11 @@ void birth_unguard(const Call *call);
 /* Collects a child that has ended or is about to. */
 void birth_reap(long pid);
 void birth_open(lua_State *L);
+
+/* -- what is made meanwhile (beside.c) ------------------------------------ */
+
+/* What sys.begin_net gave, if it still is; else NULL. */
+Beside *beside_test(lua_State *L, int index);
+void beside_open(lua_State *L);
 
 #endif

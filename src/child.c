@@ -71,11 +71,11 @@ static long loopback_up(void) {
 
 /* The signal first, the look at the parent after: one of the two notices,
    whenever the parent dies. getppid would be 0 in a new pid namespace. */
-long child_death_signal(const Plan *plan, long sig) {
-  struct pollfd parent = {plan->parent, POLLIN, 0};
+long child_death_signal(int parent, long sig) {
+  struct pollfd p = {parent, POLLIN, 0};
   struct timespec now = {0, 0};
   long result = RAW2(SYS_prctl, PR_SET_PDEATHSIG, sig);
-  if (plan->parent >= 0 && RAW5(SYS_ppoll, &parent, 1, &now, 0, 8) == 1)
+  if (parent >= 0 && RAW5(SYS_ppoll, &p, 1, &now, 0, 8) == 1)
     child_exit(128 + SIGKILL);
   return result;
 }
@@ -303,7 +303,7 @@ static long do_step(Plan *plan, const Step *step) {
   case OP_CLOSE_OTHERS:
     return RAW3(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
   case OP_CTTY: return RAW3(SYS_ioctl, 0, TIOCSCTTY, 0);
-  case OP_DEATHSIG: return child_death_signal(plan, n[0]);
+  case OP_DEATHSIG: return child_death_signal(plan->parent, n[0]);
   case OP_DUP: return duplicate(n[0], n[1]);
   case OP_ENTER_TIME: return enter_time();
   case OP_EXEC: return exec_program(plan);
@@ -311,7 +311,7 @@ static long do_step(Plan *plan, const Step *step) {
   case OP_FOREGROUND: return give_terminal(n[0]);
   case OP_LO_UP: return loopback_up();
   case OP_MOVE_MOUNT: return move_from_slot(plan, step);
-  case OP_NET: return beside_join(plan);
+  case OP_NET: return beside_join(plan->beside);
   case OP_OPEN_TREE: return open_tree_into_slot(plan, step);
   case OP_PRCTL: return RAW5(SYS_prctl, n[0], n[1], n[2], 0, 0);
   case OP_SETGROUPS: return RAW2(SYS_setgroups, n[0], step->data);

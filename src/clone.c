@@ -173,7 +173,7 @@ static Guard *new_guard(lua_State *L, lib_Proc *proc) {
 
 /* sys.clone(spec) -> Proc    clone3(2)
    spec: flags, joins = {{handle, types}, ...}, map, steps, argv | fn + args,
-   env, stdin, stdout, stderr, deathsig, reaper, bound, cgroup */
+   env, stdin, stdout, stderr, deathsig, reaper, bound, cgroup, net */
 static int clone_clone(lua_State *L) {
   Call call = {.L = L, .plan = {.channel = -1, .image = -1, .parent = -1}};
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -213,6 +213,7 @@ void clone_open(lua_State *L) {
     luaL_setfuncs(L, guard_metamethods, 0);
   lua_pop(L, 1);
   birth_open(L);
+  beside_open(L);
   lua_pushcfunction(L, clone_clone);
   lua_setfield(L, -2, "clone");
 }

@@ -81,12 +81,8 @@ typedef struct Outcome {
 
 enum { JOIN_FAILED = 100000, CLONE_FAILED = 200000 };
 
-/* Who makes a network namespace meanwhile; nobody: pidfd is -1. */
-typedef struct Beside {
-  int state; /* a futex */
-  int pidfd;
-  int pid;
-} Beside;
+/* Who makes a network namespace meanwhile (beside.c). */
+typedef struct Beside Beside;
 
 typedef struct Plan {
   Join *joins;
@@ -103,7 +99,7 @@ typedef struct Plan {
   int umask;           /* before OP_UMASK */
   struct clone_args worker; /* how the middle makes the worker */
   volatile Outcome *outcome;
-  Beside beside;
+  Beside *beside; /* for OP_NET; NULL: nobody */
   int slots[SLOTS];    /* descriptors the child holds between steps */
 } Plan;
 
@@ -112,8 +108,10 @@ void child_work(Plan *plan);
 /* An entry point for raw_clone: `arg` is the plan. */
 void child_worker(void *arg);
 _Noreturn void child_exit(int status);
-/* Ends who calls it with the parent, and now if that is gone. */
-long child_death_signal(const Plan *plan, long sig);
+/* Ends who calls it with its parent, and now if that is gone (a pidfd or -1). */
+long child_death_signal(int parent, long sig);
+/* The step OP_NET (beside.c). */
+long beside_join(Beside *beside);
 
 /* The same for who stands between parent and child (middle.c). */
 void child_middle(void *arg);
@@ -123,9 +121,5 @@ int child_join(Plan *plan);
    an entry the child returns 0, as from fork. */
 long child_make(const struct clone_args *args, void (*entry)(void *),
                 void *arg);
-
-/* The maker's entry point, and the step OP_NET of the child (beside.c). */
-void beside_make(void *arg);
-long beside_join(Plan *plan);
 
 #endif

@@ -9,7 +9,6 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #if __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h>
@@ -91,31 +90,6 @@ bool spec_changes_ids(const Call *call) {
     default: break;
     }
   return false;
-}
-
-static bool has_step(const Call *call, Op op) {
-  for (int i = 0; i < call->plan.nsteps; i++)
-    if (call->plan.steps[i].op == op)
-      return true;
-  return false;
-}
-
-/* After unshare("pid") whoever we start first is PID 1 there. */
-static bool has_children_here(void) {
-  struct stat here, there;
-  return stat("/proc/self/ns/pid", &here) == 0 &&
-         stat("/proc/self/ns/pid_for_children", &there) == 0 &&
-         here.st_ino == there.st_ino;
-}
-
-/* Somebody makes the network namespace meanwhile? A trace shows what the child
-   would do alone. */
-static void choose_beside(Call *call) {
-  call->has_beside = has_step(call, OP_NET) && call->shares_memory &&
-                     !call->has_middle && !call->parent_maps &&
-                     !lib_tracing() && has_children_here();
-  if (call->has_beside)
-    call->plan.parent = birth_self(call->L);
 }
 
 /* The order is the point: the death signal before anything that may take
@@ -271,6 +245,8 @@ void spec_read(Call *call) {
   call->proc->bound = lua_toboolean(L, -1);
   lua_getfield(L, 1, "cgroup");
   call->cgroup = lua_isnil(L, -1) ? -1 : lib_checkfd(L, lua_gettop(L));
+  lua_getfield(L, 1, "net");
+  call->plan.beside = beside_test(L, -1);
   read_program(call, reaper);
   read_joins(call);
   read_map(call);
@@ -287,5 +263,4 @@ void spec_read(Call *call) {
   if (call->parent_maps || !call->shares_memory)
     call->channel = open_pair(L, &call->channel_child);
   make_steps(call, reaper);
-  choose_beside(call);
 }

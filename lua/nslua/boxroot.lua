@@ -164,7 +164,7 @@ end
 ---@param steps table[]
 ---@param opts table  root, mounts, proc, dev
 ---@param which table<string, boolean|nslua.Ns>
----@param makes_net? boolean  a network namespace too, before a sysfs may want it
+---@param makes_net? boolean  a network namespace too, as late as may be
 function boxroot.add(steps, opts, which, makes_net)
   local root = opts.root and describe(opts.root)
   local plan = { slots = 0, slot_of = {}, mounts = {}, proc = opts.proc,
@@ -182,12 +182,14 @@ function boxroot.add(steps, opts, which, makes_net)
   end
   if plan.dev then add(steps, "dev") end
   mount_proc(steps, plan, root)
-  if makes_net then add(steps, "net") end
+  local wants_net = #plan.mounts > 0 -- a sysfs may be among them
+  if makes_net and wants_net then add(steps, "net") end
   mount_all(steps, plan, root)
   if root then
     add(steps, "umount", ".", "detach")
     add(steps, "chdir", "/")
   end
+  if makes_net and not wants_net then add(steps, "net") end
 end
 
 return boxroot

@@ -1,8 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The options table that clone, run and box share: positional entries and
 -- type words say which namespaces are new or joined, the other keys what is
--- in them. Here it becomes what C understands: bits, joins, and the steps of
--- the child in the order that the kernel wants.
+-- in them. Here it is read and checked; plan.lua says how it is done.
 
 local sys = require "nslua.sys"
 local ns = sys.primitives
@@ -163,95 +162,23 @@ function options.types(opts)
 end
 
 
--- [steps] one table for each act of the child; see step_kinds in step.c
-local function add(steps, ...)
-  steps[#steps + 1] = { ... }
-end
-
-local function add_names(steps, opts)
-  if opts.hostname then add(steps, "sethostname", opts.hostname) end
-  if opts.domainname then add(steps, "setdomainname", opts.domainname) end
-end
-
--- Maps of one id, which the child has from its first step on.
-local SIMPLE_MAPS = { [false] = true, [true] = true, root = true, current = true }
-
--- What most boxes have; a root of their own and what is bound into it is more.
-local function add_mounts(steps, opts, which, makes_net)
-  if opts.propagation then
-    add(steps, "mount", "none", "/", false, opts.propagation, false)
+-- A network is made beside the mounts of a root, by somebody who has our rights;
+-- the sooner it begins, the less there is to wait for.
+local function begin_net(opts, which, child, res)
+  if not options.makes_net(opts, which) or child.is_function then return nil end
+  for _, value in pairs(which) do
+    if is_ns(value) then return nil end -- then somebody else makes the child
   end
-  if opts.root or opts.mounts then
-    require("nslua.boxroot").add(steps, opts, which, makes_net)
-  elseif opts.proc then
-    local path = type(opts.proc) == "string" and opts.proc or "/proc"
-    add(steps, "mount", "proc", path, "proc", "nosuid,nodev,noexec", false)
-  end
+  local net = sys.begin_net()
+  return net and res:add(net)
 end
 
--- Types that a step makes and clone3 does not: the root of a cgroup namespace
--- is where its maker is, a clock is set before it starts, and a network is made
--- beside the mounts of a root by somebody who has our rights.
-local function made_by_steps(opts, which)
-  return {
-    time = which.time == true and (opts.monotonic or opts.boottime) ~= nil,
-    cgroup = which.cgroup == true and options.cgroup_place(opts.cgroup),
-    net = which.net == true and not which.user and opts.root ~= nil,
-  }
-end
-
----The steps of the child, in order: clocks before the first child of theirs,
----names, mounts while the old root is in sight, the terminal, limits, ids.
+---Is the network namespace made by a step of the child, not with the child?
 ---@param opts table
 ---@param which table<string, boolean|nslua.Ns>
----@param child { is_function: boolean, foreground: integer?, map: any }
----@return table[] steps
----@return table<string, boolean> made  types that a step makes
-function options.steps(opts, which, child)
-  local steps = {}
-  local made = made_by_steps(opts, which)
-  local map = opts.map or child.map
-  if not SIMPLE_MAPS[map or false] then
-    require("nslua.confine").map_root(steps, opts, child)
-  end
-  if made.time then
-    require("nslua.confine").clocks(steps, opts, child.is_function)
-  end
-  if made.cgroup then add(steps, "unshare", "cgroup") end
-  add_names(steps, opts)
-  if which.mnt == true or opts.root or opts.mounts then
-    add_mounts(steps, opts, which, made.net)
-  end
-  if opts.net == "lo" or opts.network == "lo" then add(steps, "lo_up") end
-  if opts.chroot then
-    local path = opts.chroot
-    if type(path) ~= "string" then path = path:path() end
-    add(steps, "chroot", path)
-    add(steps, "chdir", "/")
-  end
-  if opts.session then
-    add(steps, "setsid")
-  elseif child.foreground then
-    add(steps, "setpgid")
-    add(steps, "foreground", child.foreground)
-  end
-  if opts.rlimits then
-    require("nslua.confine").limits(steps, opts.rlimits)
-  end
-  if child.hide then add(steps, "prctl", 4, 0) end -- PR_SET_DUMPABLE
-  if opts.uid or opts.gid or opts.groups or opts.caps or opts.no_new_privs then
-    require("nslua.confine").ids(steps, opts, opts.map or child.map)
-  end
-  if opts.cwd then add(steps, "chdir", opts.cwd) end
-  return steps, made
-end
-
-local function environment(opts)
-  if not opts.keep_env then return opts.env end
-  local env = {}
-  for _, name in ipairs(opts.keep_env) do env[name] = os.getenv(name) end
-  for name, value in pairs(opts.env or {}) do env[name] = value end
-  return env
+---@return boolean
+function options.makes_net(opts, which)
+  return which.net == true and not which.user and opts.root ~= nil
 end
 
 ---Turns options into what sys.clone takes.
@@ -261,30 +188,9 @@ end
 ---@param res table  from birth.resources: what it opens is put there
 ---@return table spec
 function options.compile(opts, which, child, res)
-  local steps, made = options.steps(opts, which, child)
-  local spec = { steps = steps, map = opts.map, env = environment(opts) }
-  local flags, joins = 0, nil
-  for name, value in pairs(which) do
-    local _, bits = sys.nstype(name)
-    if value == true and not made[name] then
-      flags = flags | bits
-    elseif value and value ~= true then
-      joins = joins or {}
-      joins[#joins + 1] = { value, bits }
-    end
-  end
-  spec.flags, spec.joins = flags, joins
-  if opts.stdin or opts.stdout or opts.stderr then
-    require("nslua.streams").open(spec, steps, opts, res)
-  end
-  if options.cgroup_place(opts.cgroup) then
-    spec.cgroup = type(opts.cgroup) == "string"
-      and res:add(ns.open(opts.cgroup, "rdonly,directory")) or opts.cgroup
-  end
-  if opts.die_with_parent then
-    spec.deathsig = opts.die_with_parent == true and "KILL"
-      or opts.die_with_parent
-  end
+  local net = begin_net(opts, which, child, res)
+  local spec = require("nslua.plan").spec(opts, which, child, res)
+  spec.net = net
   return spec
 end
 
