@@ -68,7 +68,7 @@ static void make(void *arg) {
 /* -- the child's side ----------------------------------------------------- */
 
 long beside_join(Beside *b) {
-  static const struct timespec a_while = {0, 20 * 1000 * 1000};
+  static const struct timespec a_while = {0, 20000000};
   long result = E_NOSYS;
   while (b != NULL && get_state(b) == AT_WORK && !has_ended(b->pidfd))
     await_change(b, AT_WORK, &a_while);

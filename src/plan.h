@@ -108,7 +108,7 @@ void child_work(Plan *plan);
 /* An entry point for raw_clone: `arg` is the plan. */
 void child_worker(void *arg);
 _Noreturn void child_exit(int status);
-/* Ends who calls it with its parent, and now if that is gone (a pidfd or -1). */
+/* Ends its caller with the parent (a pidfd or -1), and now if that is gone. */
 long child_death_signal(int parent, long sig);
 /* The step OP_NET (beside.c). */
 long beside_join(Beside *beside);
