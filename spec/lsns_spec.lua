@@ -130,7 +130,11 @@ describe("ns.list beside lsns", function()
       assert.equal("/tmp/uts here", row.path)
       assert.equal("bind mount /tmp/uts here", row.kept_by)
       assert.equal("/tmp/net\n/tmp/net2", ours["net " .. net].nsfs)
-      assert.is_true(#ns.list { persistent = true } == 2)
+      local kept = 0 -- besides what the host itself keeps
+      for _, row in ipairs(ns.list { persistent = true }) do
+        if row.nsfs:find "^/tmp/" then kept = kept + 1 end
+      end
+      assert.equal(2, kept)
     end)
   end)
 
