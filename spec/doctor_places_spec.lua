@@ -144,6 +144,32 @@ describe("without a quota", function()
     assert.is_true(list)
     assert.truthy(why:find("max_user_namespaces is 0", 1, true), why)
   end)
+
+  -- Written in a user namespace: a quota counts for those who are in it.
+  local function with_quota(word, ...)
+    local argv = table.pack(...)
+    return helpers.in_child(function()
+      ns.unshare "user"
+      ns.map(nil, "root")
+      local file <close> = assert(io.open("/proc/sys/user/max_" .. word .. "_namespaces", "w"))
+      file:write("0"); file:close()
+      return helpers.run { helpers.program, table.unpack(argv) }
+    end)
+  end
+
+  ns_it("user", "--doctor ends with 77 where no stage can be made", function()
+    local out, _, status = with_quota("user", "--doctor")
+    assert.truthy(out:find("user: ENOSPC\n", 1, true), out)
+    assert.equal(77, status)
+  end)
+
+  ns_it("user", "a lesson about that type says so and ends with 77, another runs", function()
+    local out, err, status = with_quota("net", "--batch", "net")
+    assert.equal(77, status, out)
+    assert.truthy((out .. err):find("no net namespaces: user.max_net_namespaces is 0 (an admin", 1, true), out .. err)
+    out, err, status = with_quota("net", "--batch", "uts")
+    assert.equal(0, status, out .. err)
+  end)
 end)
 
 

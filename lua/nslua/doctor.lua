@@ -172,7 +172,7 @@ function doctor.main(mode)
   local report = { list = list, signals = s, findings = doctor.diagnose(s) }
   local view = require "nslua.doctor.view"
   io.write((view[mode] or view.text)(report))
-  for _, name in ipairs { "mnt", "uts", "pid" } do
+  for _, name in ipairs { "user", "mnt", "uts", "pid" } do
     if not list[name] then return 77 end
   end
   return 0

@@ -33,6 +33,16 @@ local function why_not(word)
 end
 
 
+-- Hardened machines have quotas of nothing; one that is used up is seen later.
+local function no_quota(word)
+  local name = "max_" .. word .. "_namespaces"
+  local file <close> = io.open("/proc/sys/user/" .. name)
+  if file and file:read "n" == 0 then
+    return ("no %s namespaces: user.%s is 0 (an admin may run: sysctl -w user.%s=10000)"):format(word, name, name)
+  end
+end
+
+
 ---Why this machine cannot run the lesson, as far as it is seen at once; what
 ---else the kernel refuses is told when it does.
 ---@param lesson nslua.Lesson
@@ -46,6 +56,8 @@ function needs.missing(lesson)
     if lesson.needs[word] and not ns.access("/proc/self/ns/" .. word) then
       return ("this kernel has no %s namespaces"):format(word)
     end
+    local reason = lesson.needs[word] and no_quota(word)
+    if reason then return reason end
   end
   local reason_of_links = lesson.needs.links and no_links()
   if reason_of_links then return reason_of_links end
