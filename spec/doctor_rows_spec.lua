@@ -3,6 +3,7 @@
 -- for each symptom that users of namespaces have met.
 
 local helpers = require "spec.helpers"
+local ns = require "nslua"
 local doctor = require "nslua.doctor"
 local rows = require "nslua.doctor.rows"
 
@@ -40,7 +41,7 @@ local LEFT = { pid_children = "pid:[2]" }
 -- row, what happens, signals, call, errno, args, id, a word of why, one of fix
 local symptoms = {
   { 1, "a type without a user namespace", machine(), "unshare", "EPERM", { "CLONE_NEWPID" },
-    "needs-user", "new pid namespace", "unshare -Ur" },
+    "needs-user", "new pid namespace", [[ns.unshare("user", "pid") or ns.box{user=true, "pid"} (shell: unshare -Ur --pid --fork)]] },
   { 1, "uid 0 of a container without CAP_SYS_ADMIN", machine { euid = 0, container = "docker" },
     "unshare", "EPERM", { "CLONE_NEWUTS" }, "root-without-power", "(docker)", "user=true" },
   { 1, "a mount without rights", machine(), "mount", "EPERM", TMPFS, "mount-power",
@@ -71,6 +72,8 @@ local symptoms = {
     "quota-used", "nested 32 deep", "ns.list()" },
   { 9, "a fork after PID 1 has gone", inside(LEFT), "fork", "ENOMEM", {}, "dead-pid1",
     "Not memory", "ns.box{pid=true}" },
+  { 9, "the same after a user namespace was left too", inside { pid_children = "pid:[2]", left_user = true },
+    "fork", "ENOMEM", {}, "dead-pid1", "Not memory", "no way back but :undo" },
   { 10, "proc without a pid namespace", inside { owned = { mnt = true, pid = false } }, "mount",
     "EPERM", PROC, "proc-no-pid", "belongs to a user namespace above", "--mount-proc" },
   { 10, "proc without a mount namespace", inside { owned = { mnt = false, pid = true } }, "mount",
@@ -103,10 +106,20 @@ local symptoms = {
     { "/proc/PID/ns", '"user"' }, "hidden-left-user", "has left the user namespace", ":undo" },
   { nil, "joining it", inside { left_user = true }, "setns", "EPERM", { "5", "CLONE_NEWUTS" }, "join-left-user",
     "has left the user namespace", "after the unshare" },
+  { 18, "joining another's process", machine(), "setns", "EPERM", { "5", "CLONE_NEWUTS" }, "join-refused",
+    "CAP_SYS_ADMIN", "sudo nslua" },
   { 19, "a link in somebody else's network", machine(), "rtnetlink", "EPERM", { "RTM_NEWLINK" },
     "link-power", "you do not own it", "one user namespace" },
   { 20, "a busy mount", machine { mounts = { { target = "/a/b" } } }, "umount2", "EBUSY",
     { '"/a"', "0" }, "umount-busy", "/a/b", "umount -l" },
+  { 20, "a busy mount that covers another with mounts below", machine { mounts = {
+      { id = 1, parent = 0, target = "/" }, { id = 2, parent = 1, target = "/a/b" },
+      { id = 3, parent = 1, target = "/a" }, } },
+    "umount2", "EBUSY", { '"/a"', "0" }, "umount-busy", "a process's cwd", "leave the directory" },
+  { 20, "a busy mount with a mount on a mount below", machine { mounts = {
+      { id = 1, parent = 0, target = "/" }, { id = 3, parent = 1, target = "/a" },
+      { id = 4, parent = 3, target = "/a/c" }, { id = 5, parent = 4, target = "/a/c/d" } } },
+    "umount2", "EBUSY", { '"/a/"', "0" }, "umount-busy", "2 mount(s) lie below it, e.g. /a/c.", "detach" },
   { 21, "a mount that came with the namespace", inside { mounts = { { target = "/proc" } } },
     "umount2", "EINVAL", { '"/proc"', "0" }, "umount-locked", "Locked", "pivot_root" },
   { 21, "a path that the new root lacks", machine(), "umount2", "ENOENT", { '"/old"', "0" },
@@ -130,6 +143,8 @@ local symptoms = {
   { nil, "no way back to the old user namespace", inside(), "setns", "EPERM",
     { "the old user namespace" }, "no-way-back", "no way back", "ns.fork(fn)",
     "no way back to user: " },
+  { nil, "nor to what belongs to it", inside { left_user = true }, "setns", "EPERM",
+    { "CLONE_NEWPID" }, "no-way-back", "over what belongs to it", "ns.fork(fn)", "no way back to pid: " },
 }
 
 
@@ -159,6 +174,56 @@ describe("the doctor's table", function()
       assert.equal(row.command ~= nil, row.weakens ~= nil, row.id)
       if type(row.why) == "string" then assert.truthy(row.why:find "%.$", row.id) end
     end
+  end)
+
+  -- The calls that a text shows, such as ns.bind(dir, dir): small letters and
+  -- capitals stand for what the reader puts in.
+  local STANDS_FOR = setmetatable({ pid = 1, name = "x", box = 1, fn = function() end, proc = 1, TYPE = "net", NAME = "x",
+    SECONDS = 1, argv = { "true" }, opts = {}, commands = "list tables", to = "192.0.2.0/24" },
+    { __index = function(_, name) return name:find "^%a+$" and "/nonesuch" end })
+
+  local function shown_calls(row)
+    local calls = {}
+    for _, field in ipairs { "why", "fix" } do
+      local text = type(row[field]) == "string" and row[field] or ""
+      for _, pattern in ipairs { "ns%.[%w_.]+%b()", "ns%.[%w_.]+%b{}" } do
+        for call in text:gmatch(pattern) do calls[#calls + 1] = call end
+      end
+    end
+    return calls
+  end
+
+  local function mistake_in(call)
+    return helpers.in_child(function()
+      ns.unshare("user", "mnt", "net", "uts", "ipc")
+      ns.map(nil, "root")
+      ns.mount("tmpfs", "/run", "tmpfs")
+      local stand = setmetatable({ ns = ns, lab = { a = ns.getpid() }, NS = ns.of(nil, "net"),
+        target = "/nonesuch", root = "/nonesuch", new = "/nonesuch" }, { __index = STANDS_FOR })
+      local chunk, wrong = load("return " .. call, call, "t", stand)
+      if not chunk then return wrong end
+      local _, err = pcall(chunk)
+      return type(err) == "string" and err:match "bad argument.*" or
+        type(err) == "string" and err:match "unknown option.*" or
+        type(err) == "string" and err:match "attempt to.*" or
+        type(err) == "string" and err:match "options are a table.*" or ""
+    end)
+  end
+
+  helpers.ns_it("user mnt net uts ipc", "shows calls that take the arguments that it shows", function()
+    local tried, mistakes = {}, {}
+    for _, row in ipairs(rows.list()) do
+      for _, call in ipairs(shown_calls(row)) do
+        local code = call:gsub(", %.%.%.", ""):gsub("{%.%.%.}", "nil"):gsub("%.%.%.", "nil")
+        if not tried[code] then
+          tried[code] = true
+          local mistake = mistake_in(code)
+          if mistake ~= "" then mistakes[#mistakes + 1] = ("%s: %s: %s"):format(row.id, call, mistake) end
+        end
+      end
+    end
+    assert.same({}, mistakes)
+    assert.is_true(tried['ns.bind(source, target)'])
   end)
 
   it("says nothing about a refusal that it does not know", function()

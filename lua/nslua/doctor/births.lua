@@ -36,6 +36,36 @@ local function pid_left(s)
 end
 
 
+-- The way back to the old pid namespace wants rights in its owner.
+local function way_back(otherwise)
+  return function(s)
+    if s.left_user then
+      return otherwise .. "; the user namespace was left too, so there is no way back " ..
+        "but :undo at the prompt"
+    end
+    return otherwise .. "; ns.back() returns to the old namespace"
+  end
+end
+
+
+local SHELL = {
+  mnt = "--mount", pid = "--pid --fork", uts = "--uts", ipc = "--ipc", net = "--net",
+  cgroup = "--cgroup", time = "--time",
+}
+
+
+-- The same birth with a user namespace, in Lua and for the shell.
+local function with_user(_, e)
+  local words, options = {}, {}
+  for i, word in ipairs(e.type_list) do
+    words[i], options[i] = ("%q"):format(word), SHELL[word]
+  end
+  local lua = words[1] and table.concat(words, ", ") or "..."
+  return ("add a user namespace: ns.unshare(\"user\", %s) or ns.box{user=true, %s} (shell: " ..
+    "unshare -Ur %s)"):format(lua, lua, table.concat(options, " "))
+end
+
+
 local APPARMOR = {
   fix = "for one run: sudo nslua ...; on a lab machine an admin may run: " ..
     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 " ..
@@ -56,7 +86,7 @@ local LEFT_USER = {
   why = "This process has left the user namespace that it began in, and with it " ..
     "its rights over the boxes and processes that belong there.",
   fix = "make the box after the unshare, or go back: at the prompt :undo; a program " ..
-    "unshares in a child: ns.run(function() ns.unshare \"user\" ... end)",
+    "unshares in a child: ns.run({}, function() ns.unshare \"user\" end)",
   see = "user_namespaces(7)",
 }
 
@@ -143,8 +173,7 @@ return {
     end,
     why = "A new {types} namespace needs CAP_SYS_ADMIN; only a user " ..
       "namespace is free for everybody.",
-    fix = "add a user namespace: ns.unshare(\"user\", ...) or " ..
-      "ns.box{user=true} (shell: unshare -Ur ...)",
+    fix = with_user,
     see = "namespaces(7), user_namespaces(7)",
   },
   {
@@ -238,7 +267,7 @@ return {
     when = function(s, e) return e.types.user and (s.threads or 1) > 1 end,
     why = "This process has {threads} threads, and the kernel changes the user " ..
       "namespace of a single-threaded process only.",
-    fix = "do it in a child: ns.clone{\"user\", ...} or ns.box{user=true}, or " ..
+    fix = "do it in a child: ns.clone({\"user\"}, fn) or ns.box{user=true}, or " ..
       "before the first thread starts",
     see = "unshare(2)",
   },
@@ -247,8 +276,7 @@ return {
     when = function(s, e) return e.types.pid and pid_left(s) end,
     why = "An earlier unshare(\"pid\") of this process still holds: its next " ..
       "children belong to that namespace, and a second one cannot be stacked on it.",
-    fix = "go back first: ns.back(), or call ns.unshare(\"pid\") in a child " ..
-      "only: ns.fork(fn)",
+    fix = way_back "call ns.unshare(\"pid\") in a child only: ns.fork(fn)",
     see = "pid_namespaces(7)",
   },
   {
@@ -262,7 +290,7 @@ return {
         "process has threads, or the flags exclude each other."
     end,
     fix = "ns.can() tells which types this machine has; make the namespace in " ..
-      "a child: ns.clone{...}",
+      "a child: ns.clone({TYPE}, fn)",
     see = "clone(2), unshare(2)",
   },
   {
@@ -287,8 +315,7 @@ return {
     when = function(s, e) return pid_left(s) and e.errno == "ENOMEM" end,
     why = "Not memory: PID 1 of the pid namespace that this process's children " ..
       "join is gone, so nobody can be born in it.",
-    fix = "keep an init: ns.box{pid=true} does (shell: unshare --pid --fork); " ..
-      "ns.back() returns to the old namespace",
+    fix = way_back "keep an init: ns.box{pid=true} does (shell: unshare --pid --fork)",
     see = "pid_namespaces(7)",
   },
   {
@@ -327,9 +354,12 @@ return {
   -- joining -----------------------------------------------------------------------------
   {
     id = "no-way-back", call = "setns", errno = "EPERM",
-    when = function(_, e) return e.step:find("no way back to user", 1, true) end,
-    why = "A process that left a user namespace has no right in it any more: " ..
-      "there is no way back, for root neither.",
+    when = function(s, e)
+      return e.step:find("no way back to user", 1, true) or
+        s.left_user and e.step:find("no way back to", 1, true)
+    end,
+    why = "A process that left a user namespace has no right in it any more, nor " ..
+      "over what belongs to it: there is no way back, for root neither.",
     fix = "do it in a child: ns.fork(fn) or ns.box{user=true}; the parent stays " ..
       "where it is",
     see = "user_namespaces(7)",
@@ -337,7 +367,7 @@ return {
   {
     id = "join-time-threads", call = "setns", errno = "EUSERS",
     why = "A process with threads cannot join a time namespace.",
-    fix = "join in a child: ns.clone{TIME_NS}, or before the first thread starts",
+    fix = "join in a child: ns.clone({NS}, fn), or before the first thread starts",
     see = "time_namespaces(7)",
   },
   {
@@ -353,14 +383,15 @@ return {
     see = "setns(2), user_namespaces(7)",
   },
   {
-    id = "join-refused", call = "setns", errno = "EPERM",
+    id = "join-refused", ux = 18, call = "setns", errno = "EPERM",
     why = function(_, e)
       local also = e.types.mnt and " and CAP_SYS_CHROOT" or ""
       return ("Joining needs CAP_SYS_ADMIN%s in the user namespace that owns " ..
         "the target."):format(also)
     end,
-    fix = "join the owner too: ns.setns(target, \"user\", ...) or proc:spawn() " ..
-      "(shell: nsenter --user --preserve-credentials ...)",
+    fix = "of a box of yours join the owner too: ns.setns(target, \"user\", ...) or " ..
+      "proc:spawn() (shell: nsenter --user --preserve-credentials ...); what is " ..
+      "another user's wants root: sudo nslua ...",
     see = "setns(2)",
   },
   {
@@ -368,7 +399,7 @@ return {
     when = function(s, e) return e.types.pid and pid_left(s) end,
     why = "An earlier unshare(\"pid\") of this process still holds: its children " ..
       "are born in that pid namespace, and from there only those below it can be joined.",
-    fix = "go back first: ns.back()",
+    fix = way_back "call ns.unshare(\"pid\") in a child only: ns.fork(fn)",
     see = "setns(2), pid_namespaces(7)",
   },
   {
@@ -383,7 +414,7 @@ return {
       return "The target is no namespace of that type, or shares the " ..
         "process's root with another thread."
     end,
-    fix = "compare first: ns.of(0, TYPE) == ns.of(target, TYPE); " ..
+    fix = "compare first: ns.of(nil, TYPE) == ns.of(target, TYPE); " ..
       "ns.setns(target) joins only what differs",
     see = "setns(2)",
   },

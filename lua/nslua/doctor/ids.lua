@@ -131,7 +131,7 @@ return {
     id = "map-no-process", call = "write", errno = "ENOENT",
     when = function(s, e) return e.args[1] == "/proc/PID" and s.proc and s.proc_self == s.pid end,
     why = "That process has ended, and its user namespace with it unless somebody is in it.",
-    fix = "write the map while it waits: ns.map(proc, ...) before it goes on, or map= of ns.box",
+    fix = "write the map while it waits: ns.map(proc, \"root\") before it goes on, or map= of ns.box",
     see = "user_namespaces(7)",
   },
   {

@@ -46,12 +46,17 @@ local function is_mount(s, path)
 end
 
 
+-- What is mounted below a path on the mount that the path leads to, and on
+-- those: what another mount covers does not count.
 local function below(s, path)
-  local found = {}
-  for _, m in ipairs(s.mounts or {}) do
-    local prefix = path and path:gsub("/+$", "") .. "/"
-    if prefix and m.target ~= "/" and m.target:sub(1, #prefix) == prefix then
-      found[#found + 1] = m.target
+  local found, on = {}, {}
+  if not s.mounts or not path or path:sub(1, 1) ~= "/" then return found end
+  path = path:gsub("/+$", "")
+  local at = signals.mount_of(s.mounts, path)
+  for _, m in ipairs(s.mounts) do
+    local inside = m.target:sub(1, #path + 1) == path .. "/" and m.target ~= "/"
+    if inside and (not at or m.parent == at.id or on[m.parent]) then
+      found[#found + 1], on[m.id or 0] = m.target, true
     end
   end
   return found
@@ -293,8 +298,8 @@ return {
   {
     id = "mount-full", call = MOUNT, errno = "ENOSPC",
     why = "Not your disk: the mount namespace is full (fs.mount-max is {mount_max}).",
-    fix = "bind without \"rec\", set propagation to private before you bind " ..
-      "recursively, or umount what is not needed",
+    fix = "bind without the mounts below (rec=false), make propagation private before " ..
+      "you bind with them, or umount what is not needed",
     see = "mount_namespaces(7)",
   },
   {
@@ -303,8 +308,8 @@ return {
     why = "overlay refuses the options: upperdir and workdir must be two empty-" ..
       "able directories of one mount, their file system must support xattrs, and " ..
       "a comma or colon in a path must be written with a backslash before it.",
-    fix = "ns.overlay(target, {lower=, upper=, work=}) writes them; shell: " ..
-      "dmesg | tail names the option",
+    fix = "ns.overlay{target=DIR, lower=DIR, upper=DIR, work=DIR} writes them; " ..
+      "shell: dmesg | tail names the option",
     see = "mount(8)",
   },
   {
@@ -332,7 +337,7 @@ return {
       return "Mounts below the source came with the namespace and are locked (" ..
         below(s, e.args[1])[1] .. "): a plain bind would uncover what they hide."
     end,
-    fix = "bind recursively: ns.bind(source, target, \"rec\") (shell: mount --rbind)",
+    fix = "take them along: ns.bind(source, target) does (shell: mount --rbind)",
     see = "mount_namespaces(7)",
   },
   {
@@ -360,8 +365,8 @@ return {
     id = "mount-invalid", call = MOUNT, errno = "EINVAL",
     why = "The flags or options do not fit this file system, or the source is a " ..
       "mount of another namespace, locked or unbindable.",
-    fix = "shell: dmesg | tail often names the option; bind recursively (\"rec\") " ..
-      "what came with the namespace",
+    fix = "shell: dmesg | tail often names the option; take the mounts below along " ..
+      "(\"rbind\") where they came with the namespace",
     see = "mount(2)",
   },
 
@@ -409,7 +414,7 @@ return {
     id = "pivot-no-mount", call = "pivot_root", errno = "EBUSY",
     why = "The new root is no mount of its own: it lies on the mount of the " ..
       "present root.",
-    fix = "bind it on itself first: ns.bind(new, new, \"rec\"); ns.box{root=DIR} does",
+    fix = "bind it on itself first: ns.bind(new, new); ns.box{root=DIR} does",
     see = "pivot_root(2)",
   },
   {

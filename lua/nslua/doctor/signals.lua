@@ -72,18 +72,33 @@ function signals.mounts(text)
 end
 
 
----The topmost mount that holds a path.
+local function holds(m, path)
+  local prefix = m.target == "/" and "/" or m.target .. "/"
+  return (path .. "/"):sub(1, #prefix) == prefix
+end
+
+
+-- The first mount on the way down a path that lies on `here` (nil: the root).
+local function next_mount(mounts, here, path)
+  local found
+  for _, m in ipairs(mounts) do
+    local fits = here and m ~= here and m.parent == here.id or not here and m.target == "/"
+    if fits and holds(m, path) and (not found or #m.target < #found.target) then found = m end
+  end
+  return found
+end
+
+
+---The mount that a walk down the path ends on: not one that another covers.
 ---@param mounts table[]
 ---@param path string  absolute
----@return table? mount
+---@return table? mount  nil: the root is no mount, so the walk has no beginning
 function signals.mount_of(mounts, path)
-  local best
-  for _, m in ipairs(mounts or {}) do
-    local prefix = m.target == "/" and "/" or m.target .. "/"
-    local holds = m.target == path or (path .. "/"):sub(1, #prefix) == prefix
-    if holds and (not best or #m.target >= #best.target) then best = m end
+  local here, step = nil, next_mount(mounts or {}, nil, path)
+  while step do
+    here, step = step, next_mount(mounts, step, path)
   end
-  return best
+  return here
 end
 
 
