@@ -2,6 +2,7 @@
 -- The screen of a lesson: what is drawn, and what keys do on a terminal of our
 -- own making.
 local helpers = require "spec.helpers"
+local keybar = require "nslua.lesson.keybar"
 local prompts = require "spec.prompts"
 local screen = require "nslua.lesson.screen"
 local terminal = require "spec.terminal"
@@ -96,15 +97,37 @@ describe("the screen", function()
   end)
 
   it("says in the key bar which hint comes next", function()
-    assert.truthy(drawn(shown_step(), 60, 100):find("h hint 2/2  m map", 1, true))
+    assert.truthy(drawn(shown_step(), 60, 110):find("h hint 2/2  m map", 1, true))
+    assert.truthy(drawn(shown_step(), 24, 80):find("h:hint m:map", 1, true))
+    text.choose { utf8 = true }
+    assert.truthy(drawn(shown_step(), 24, 80):find("h:hint 2/2 m:map", 1, true))
+  end)
+
+  it("names every key in the bar, however narrow the terminal is", function()
+    for _, utf8_too in ipairs { true, false } do
+      text.choose { utf8 = utf8_too }
+      for columns = 30, 120 do
+        local _, lines = drawn(shown_step(), 24, columns)
+        for key in ("r e p s h m k b l ? q"):gmatch "%S" do
+          assert.truthy((lines[24] .. " "):find(" " .. key .. "[ :]"), ("%s at %d: %s"):format(key, columns, lines[24]))
+        end
+        assert.truthy(columns < 80 or lines[24]:find("k:sys", 1, true) or lines[24]:find "k.calls", lines[24])
+      end
+    end
+  end)
+
+  it("says while a step runs which one it is, in one line", function()
+    local step = shown_step().step
+    assert.equal(" running a/1 ...   Ctrl-C ends the lesson", keybar.running(step, 79))
+    assert.equal(20, text.width(keybar.running(step, 20)))
   end)
 
   it("goes down when there is more", function()
     local shown = shown_step()
-    assert.truthy(drawn(shown, 16, 80):find "space more")
+    assert.truthy(drawn(shown, 16, 80):find "space: more")
     shown.offset = math.huge
     local all = drawn(shown, 16, 80)
-    assert.falsy(all:find "space more")
+    assert.falsy(all:find "space: more")
     assert.truthy(all:find "hint 1 of 2")
   end)
 
@@ -112,7 +135,7 @@ describe("the screen", function()
     local shown = shown_step()
     shown.result, shown.step.solution = nil, shown.step.run
     assert.falsy(drawn(shown, 40, 80):find "t.box:call")
-    assert.truthy(drawn(shown, 40, 80):find "Enter check" or drawn(shown, 40, 80):find "⏎ check")
+    assert.truthy(drawn(shown, 40, 80):find "Enter:check" or drawn(shown, 40, 80):find "⏎:check")
     shown.solution = true
     assert.truthy(drawn(shown, 40, 80):find("t.box:call", 1, true))
   end)
@@ -192,6 +215,36 @@ describe("a lesson on a terminal", function()
     s:ends(0)
   end)
 
+  local function slow_lesson(seconds)
+    local path = home .. "/slow.lua"
+    local file <close> = assert(io.open(path, "w"))
+    file:write(([[local ns = require "nslua"
+      return ns.lesson { id = "slow", title = "Slow", box = { "uts" },
+        { "Rename it, some day",
+          run = function(t) ns.poll({}, %d) t.box:call(ns.sethostname, "renamed") end,
+          check = { ["it has its name"] = function(t) return t.box:hostname() == "renamed" end } } }
+    ]]):format(seconds))
+    return path
+  end
+
+  stage_it("says that a step runs for as long as it does, and then names the keys again", function()
+    local s = session.start(home, { slow_lesson(1) })
+    s:expect "q:quit"
+    s:type "\r"; s:expect "running slow/1 ...   Ctrl-C ends the lesson"
+    s:expect "it has its name"; s:expect "q:quit"
+    s:type "q"
+    s:ends(0)
+  end)
+
+  stage_it("is interrupted with Ctrl-C while a step runs, too", function()
+    local s = session.start(home, { slow_lesson(1000) }, { "LC_ALL=C" })
+    s:expect "q:quit"
+    s:type "\r"; s:expect "running slow/1 ..."
+    s:type "\3"
+    s:expect "interrupted after 0 of 1 steps"
+    s:ends(130)
+  end)
+
   for name, key in pairs { q = "q", ["Ctrl-D"] = "\4" } do
     stage_it("is left with " .. name .. ": no failure, and the terminal is as it was", function()
       local s = session.start(home, { "scripts/uts.lua" })
@@ -215,7 +268,7 @@ describe("a lesson on a terminal", function()
       TERM = "xterm", NO_COLOR = "1", SHELL = "/bin/sh" })
     t:expect "%$ "
     t:type(helpers.program .. " scripts/uts.lua\r")
-    t:expect "q quit"
+    t:expect "q:quit"
     for _ = 1, 2 do
       t:type "\26"
       t:expect "[Ss]topped"
@@ -224,7 +277,7 @@ describe("a lesson on a terminal", function()
       t:expect "\nicanon\n"
       t:expect "%$ "
       t:type "fg\r"
-      t:expect "q quit"
+      t:expect "q:quit"
     end
     t:type "q"
     t:expect "left after 0 of 5 steps"

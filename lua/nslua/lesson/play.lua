@@ -28,6 +28,7 @@ end
 
 local function run_step(game, step)
   local run = game.run
+  screen.running(step)
   local result = run:step(step)
   local kind = type(step.show) == "string" and step.show or "ps"
   result.panes = PANES[kind] and panes.of(run, kind)
@@ -53,6 +54,7 @@ end
 -- solution was shown, it is not run for them. What was done by hand is not done
 -- once more.
 local function judge_exercise(game, shown)
+  screen.running(shown.step)
   local failing = {}
   for claim, ok in pairs(game.run:held(shown.step)) do
     if not ok then failing[#failing + 1] = claim.text end

@@ -4,6 +4,7 @@
 -- from the top; nothing moves, and whatever ends the lesson leaves them there.
 
 local text = require "nslua.text"
+local keybar = require "nslua.lesson.keybar"
 local plain = require "nslua.lesson.plain"
 local ns = require "nslua"
 
@@ -152,23 +153,9 @@ local function add_hints(lines, step, shown, width)
   end
 end
 
-local KEYS = {
-  { "Enter", "run the step; go on to the next" }, { "space", "further down on this screen (also arrows)" },
-  { "r", "again from the start of the lesson up to this step, on a fresh stage" },
-  { "b", "back: look at the step before" }, { "e", "edit the lesson, then run up to this step" },
-  { "p", "the prompt, with t and ns of the lesson; Ctrl-D comes back" },
-  { "s", "a shell in the box; exit comes back" }, { "h", "a hint, then the next" },
-  { "m", "the map: who shares which namespace" }, { "k", "the system calls of this step" },
-  { "l", "the other lessons" }, { "q", "quit" },
-}
-
 local function help_lines(width)
   local lines = {}
-  for _, key in ipairs(KEYS) do
-    for i, line in ipairs(plain.fill(key[2], width - 10)) do
-      add(lines, text.cut(("  %-7s %s"):format(i == 1 and key[1] or "", line), width))
-    end
-  end
+  for _, line in ipairs(keybar.help(width)) do add(lines, line) end
   return lines
 end
 
@@ -220,24 +207,10 @@ local function title_line(shown, width)
   return text.pad(left, width - text.width(right)) .. right
 end
 
--- Which hint comes next, of how many.
-local function hint_word(shown)
-  local count = #(shown.step.hint or {})
-  return count == 0 and "h hint" or ("h hint %d/%d"):format(math.min(shown.hints + 1, count), count)
-end
-
-local function key_bar(shown, width, more)
-  local enter = text.utf8() and "⏎ " or "Enter "
-  local word = shown.result and "next" or shown.step.solution and not shown.solution and "check"
-    or shown.step.act and "run" or "look"
-  local list = { enter .. word, "r again",
-    "e edit", "p play", "s shell", hint_word(shown), "m map", "k calls", "b back", "l list", "? keys", "q quit" }
-  if shown.overlay then list = { enter .. "back" } end
-  if more then table.insert(list, 2, "space more") end
-  while #list > 2 and text.width(" " .. table.concat(list, "  ")) > width do
-    table.remove(list, #list - 2 > 1 and #list - 2 or 2)
-  end
-  return " " .. table.concat(list, "  ")
+-- Between the step and the keys, and whether there is more of the step.
+local function rule(width, more)
+  local word = more and " space: more " or ""
+  return text.symbol("line"):rep(width - #word - (more and 2 or 0)) .. word .. text.symbol("line"):rep(more and 2 or 0)
 end
 
 
@@ -254,8 +227,8 @@ function screen.compose(shown, rows, columns)
   shown.offset = math.max(0, math.min(shown.offset or 0, last))
   local lines = { { title_line(shown, width), "bold" }, { text.symbol("line"):rep(width), "dim" } }
   for i = 1, room do lines[#lines + 1] = body[i + shown.offset] or { "" } end
-  lines[#lines + 1] = { text.symbol("line"):rep(width), "dim" }
-  lines[#lines + 1] = { key_bar(shown, width, shown.offset < last), nil }
+  lines[#lines + 1] = { rule(width, shown.offset < last), "dim" }
+  lines[#lines + 1] = { keybar.line(shown, width), nil }
   shown.room = room
   return lines
 end
@@ -283,6 +256,17 @@ function screen.draw(shown)
     if i == rows then break end
   end
   io.write(table.concat(out), "\27[J")
+  io.stdout:flush()
+end
+
+
+---Says in place of the keys that a step runs, which may take a while. All else
+---stays as it was drawn: a quick step is drawn over it at once.
+---@param step table
+function screen.running(step)
+  local rows, columns = screen.size()
+  local line = keybar.running(step, math.max(20, columns - 1))
+  io.write(("\27[%d;1H%s\27[K"):format(rows, text.paint(line, "yellow")))
   io.stdout:flush()
 end
 
