@@ -21,7 +21,7 @@ end
 
 -- Reads until the key bar says what Enter does now.
 local function expect(session, word)
-  while not session.shown:find("⏎ " .. word .. "  .*quit") do
+  while not session.shown:find("⏎:" .. word .. " .*quit") do
     session.shown = session.shown .. assert(session.master:read(65536))
   end
   session.shown = ""
