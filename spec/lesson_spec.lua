@@ -208,6 +208,22 @@ describe("a lesson in batch", function()
     assert.falsy(out:find "\27")
   end)
 
+  stage_it("has a process of ns.clone in the map and in the picture, when it stands apart", function()
+    local text = [[box = { "uts" }, { "Three", show = "namespaces", run = function(t)
+      local sleep = { "sleep", "1000" }
+      t.apart = ns.clone({ "user", "uts", die_with_parent = true }, sleep)
+      t.same, t.gone = t.box:spawn(sleep), ns.clone({ "user", "uts" }, { "true" })
+      t.gone:wait() end }]]
+    local out, err, status = run(text)
+    assert.same({ "", 0 }, { err, status })
+    assert.truthy(out:find "%d A    A   B   B .- nslua%-init %(box%)", out)
+    assert.truthy(out:find "%d B    A   A   C .- sleep 1000 %(apart%)", out)
+    assert.falsy(out:find "%(same%)" or out:find "%(gone%)", out)
+    local dot = run(text, { "--export=dot" })
+    assert.truthy(dot:find('"apart" [style=bold]', 1, true), dot)
+    assert.falsy(dot:find('"same"', 1, true) or dot:find('"gone"', 1, true), dot)
+  end)
+
   stage_it("closes the handles in t, last first", function()
     local out = run [[{ "One", run = function(t)
       local function handle(name)

@@ -28,7 +28,7 @@ end
 ---@return table[] sides
 function picture.look(run)
   local sides = {}
-  for _, place in ipairs(views.places(run.t)) do
+  for _, place in ipairs(views.everybody(run.t)) do
     local name, proc = table.unpack(place)
     local side = { name = name, ns = {}, processes = {} }
     local ok = pcall(function()

@@ -41,7 +41,39 @@ local function places(t)
   return list
 end
 
-views.places = places
+local TYPES = { "user", "mnt", "pid", "uts", "ipc", "net", "cgroup", "time" }
+
+-- All namespaces of a process in one word; nil when they cannot be read.
+local function where(proc)
+  local inodes = {}
+  local ok = pcall(function()
+    for i, type in ipairs(TYPES) do inodes[i] = ns.access("/proc/self/ns/" .. type) and proc:ns(type).inode or 0 end
+  end)
+  return ok and table.concat(inodes, " ") or nil
+end
+
+local function is_proc(value) return getmetatable(value) == "nslua.Proc" end
+
+
+---The places of a lesson, and every other process in its t that stands where
+---none of them does: one that ns.clone made.
+---@param t table
+---@return { [1]: string, [2]: nslua.Proc }[]
+function views.everybody(t)
+  local list, taken, known = places(t), {}, {}
+  for _, place in ipairs(list) do
+    taken[where(place[2]) or ""], known[place[2]] = true, true
+  end
+  for _, name in ipairs(sorted_names(t, is_proc)) do
+    local proc = t[name]
+    local there = not known[proc] and proc.running and where(proc)
+    if there and not taken[there] then
+      list[#list + 1] = { name, proc }
+      taken[there] = true
+    end
+  end
+  return list
+end
 
 -- One line for each place, or its name and an indented block.
 local function each(t, fn)
@@ -116,7 +148,7 @@ function views.mounts(t) return each(t, last_mounts) end
 ---@return string
 function views.namespaces(t)
   local procs, names = {}, {}
-  for i, place in ipairs(places(t)) do
+  for i, place in ipairs(views.everybody(t)) do
     procs[i] = place[2]
     names[place[2].pid] = place[1]
   end
