@@ -63,6 +63,13 @@ describe("the description", function()
     end))
   end)
 
+  it("brackets what may be left out, not what may be nil before what may not", function()
+    assert.equal("ns.mount(source, target [, type [, flags [, data]]])", help.of "ns.mount".signature)
+    assert.equal("Proc:spawn(program [, opts, ...])", help.of "Proc:spawn".signature)
+    assert.equal("ns.fork([fn, ...])", help.of "ns.fork".signature)
+    assert.equal("ns.try(f, ...)", help.of "ns.try".signature)
+  end)
+
   it("says what each does, with an example that is Lua", function()
     assert.equal("", those(function(record)
       if #record.text < 10 then return "no text" end

@@ -265,6 +265,7 @@ local propagations = { "private", "shared", "slave", "unbindable",
 ---@param target string  default "/"
 ---@param word "private"|"shared"|"slave"|"unbindable"|"rprivate"|"rshared"|"rslave"|"runbindable"
 ---@return true
+---@overload fun(word: string): true  at the root
 function mounts.propagate(target, word)
   local number = 2
   if word == nil then target, word, number = "/", target, 1 end

@@ -96,17 +96,19 @@ end
 ---@param arguments string  as they stand in the code
 ---@return string
 function annotation.parameters(record, arguments)
-  local optional, parts = {}, {}
+  local optional, names, parts = {}, {}, {}
   for _, param in ipairs(record.params) do optional[param.name] = param.optional end
+  for name in arguments:gmatch("[%w_%.]+") do names[#names + 1] = name end
+  local last = 0 -- what must be there, with nil for those before it that need not
+  for i, name in ipairs(names) do last = (optional[name] or name == "...") and last or i end
   local open = 0
-  for name in arguments:gmatch("[%w_%.]+") do
-    local comma = #parts > 0 and ", " or ""
-    if optional[name] then
+  for i, name in ipairs(names) do
+    local comma = i > 1 and ", " or ""
+    if i > last and name ~= "..." then
       open = open + 1
-      parts[#parts + 1] = (comma ~= "" and " [" or "[") .. comma .. name
-    else
-      parts[#parts + 1] = comma .. name
+      comma = i > 1 and " [, " or "["
     end
+    parts[i] = comma .. name
   end
   return table.concat(parts) .. ("]"):rep(open)
 end

@@ -52,7 +52,7 @@ function ns.getcap(file) end
 ---"-sys_time,-sys_boot" or "all but sys_time,sys_boot", {drop="all", add="chown"}.
 ---Raises: EPERM (more than is permitted).
 ---Source: capset(2), capabilities(7)
----@param sets { effective?: string|table, permitted?: string|table, inheritable?: string|table }
+---@param sets { effective?: string|table|integer, permitted?: string|table|integer, inheritable?: string|table|integer }
 ---@return true
 function ns.capset(sets) end
 
@@ -62,7 +62,7 @@ function ns.capset(sets) end
 ---
 ---Raises: EPERM (no CAP_SETPCAP).
 ---Source: PR_CAPBSET_DROP(2const)
----@param names string|table
+---@param names string|table|integer
 ---@return true
 function ns.cap_drop_bounding(names) end
 
@@ -74,7 +74,7 @@ function ns.cap_drop_bounding(names) end
 ---securebits).
 ---Source: PR_CAP_AMBIENT(2const)
 ---@param how "raise"|"lower"|"clear"
----@param names? string|table  not with "clear"
+---@param names? string|table|integer  not with "clear"
 ---@return true
 function ns.cap_ambient(how, names) end
 

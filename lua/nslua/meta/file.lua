@@ -188,7 +188,7 @@ function Fd:seek(whence, offset) end
 ---
 ---Raises: EAGAIN ("nb" and somebody has it), EINVAL.
 ---Source: flock(2)
----@param words string  "sh", "ex" or "un", with ",nb" not to wait
+---@param words string|string[]  "sh", "ex" or "un", with ",nb" not to wait
 ---@return true
 function Fd:flock(words) end
 

@@ -8,7 +8,7 @@ local ns = {}
 ---child, and stays there: the caller goes nowhere.
 ---
 ---    local here <close> = ns.socket("inet", "dgram")
----    local there <close> = ns.socket("netlink", "raw", "route", ns.of("net"))
+---    local there <close> = ns.socket("netlink", "raw", "route", ns.of(nil, "net"))
 ---
 ---Raises: EPERM (a raw socket without CAP_NET_RAW; a namespace that may not be
 ---joined), EAFNOSUPPORT (a kernel without that family).

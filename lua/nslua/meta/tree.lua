@@ -11,7 +11,7 @@ local ns = {}
 ---Flags: clone recursive nofollow no_automount. O_CLOEXEC always.
 ---Raises: ENOENT, EPERM (clone), EINVAL, ENOTDIR, ENOSYS (before Linux 5.2).
 ---Source: open_tree(2)
----@param path string|nslua.Fd
+---@param path string|nslua.Fd|nslua.Ns
 ---@param flags? string|string[]|integer
 ---@return nslua.Fd
 function ns.open_tree(path, flags) end
