@@ -124,6 +124,14 @@ local symptoms = {
     "umount2", "EINVAL", { '"/proc"', "0" }, "umount-locked", "Locked", "pivot_root" },
   { 21, "a path that the new root lacks", machine(), "umount2", "ENOENT", { '"/old"', "0" },
     "umount-missing", "after pivot_root", "readable /proc" },
+  { nil, "a number that no namespace has", machine(), "open", "ENOENT", { "/proc/*/ns/*", "77" },
+    "no-such-namespace", "has ended", "ns.list()" },
+  { nil, "the parent of what has none", machine(), "ioctl", "EINVAL", { "3", "NS_GET_PARENT" },
+    "no-parent", "Only pid and user", "owner()" },
+  { nil, "no terminal", machine(), "ioctl", "ENOTTY", { "3", "TIOCGWINSZ" }, "no-terminal",
+    "no terminal", "ns.isatty(fd)" },
+  { nil, "a file that is being written", machine(), "mount_setattr", "EBUSY",
+    { "AT_FDCWD", '"/tmp"', "0", "MOUNT_ATTR_RDONLY" }, "mount-busy", "open for writing", "close the files" },
   { nil, "a second thread", machine { threads = 3 }, "unshare", "EINVAL", USER, "threads-user",
     "3 threads", "ns.clone" },
   { nil, "a second unshare of pid", inside(LEFT), "unshare", "EINVAL", { "CLONE_NEWPID" },
@@ -178,7 +186,7 @@ describe("the doctor's table", function()
 
   -- The calls that a text shows, such as ns.bind(dir, dir): small letters and
   -- capitals stand for what the reader puts in.
-  local STANDS_FOR = setmetatable({ pid = 1, name = "x", box = 1, fn = function() end, proc = 1, TYPE = "net", NAME = "x",
+  local STANDS_FOR = setmetatable({ pid = 1, fd = 0, name = "x", box = 1, fn = function() end, proc = 1, TYPE = "net", NAME = "x",
     SECONDS = 1, argv = { "true" }, opts = {}, commands = "list tables", to = "192.0.2.0/24" },
     { __index = function(_, name) return name:find "^%a+$" and "/nonesuch" end })
 

@@ -439,6 +439,24 @@ return {
     see = "ptrace(2), namespaces(7)",
   },
   {
+    id = "no-such-namespace", call = "open", errno = "ENOENT",
+    when = function(_, e) return e.text:find("/proc/*/ns/*", 1, true) end,
+    why = "No namespace that you may see has that number: it has ended, or those who are in it " ..
+      "are another user's.",
+    fix = "look: ns.list() (shell: lsns); root sees all: sudo nslua ...",
+    see = "namespaces(7)",
+  },
+  {
+    id = "no-parent", call = "ioctl", errno = "EINVAL",
+    when = function(_, e)
+      return e.text:find("NS_GET_PARENT", 1, true) or e.text:find("NS_GET_OWNER_UID", 1, true)
+    end,
+    why = "Only pid and user namespaces have a parent, and only user namespaces the uid of " ..
+      "who made them.",
+    fix = "ask the user namespace that it belongs to: n:owner():owner_uid()",
+    see = "ioctl_nsfs(2)",
+  },
+  {
     id = "no-namespace-file", call = "open openat", errno = "EINVAL",
     when = function(_, e) return #e.shown == 1 end, -- no flags: the file of a namespace
     why = "That file is no namespace's: those are in /proc/PID/ns, or pinned (ip netns: /run/netns).",

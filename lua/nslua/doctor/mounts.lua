@@ -287,7 +287,7 @@ return {
     see = "mount(2)",
   },
   {
-    id = "mount-busy", call = "mount", errno = "EBUSY",
+    id = "mount-busy", call = "mount mount_setattr", errno = "EBUSY",
     when = function(_, e) return not is(e, "overlay") end,
     why = "The same file system is mounted there already, or files of it are " ..
       "open for writing while it shall become read-only.",

@@ -255,6 +255,13 @@ return {
     see = "proc(5)",
   },
   {
+    id = "no-terminal", call = "tcgetpgrp tcsetpgrp tcgetattr tcsetattr ioctl", errno = "ENOTTY",
+    when = function(_, e) return e.call ~= "ioctl" or e.text:find("TIOC", 1, true) end,
+    why = "That descriptor is no terminal.",
+    fix = "ask first: ns.isatty(fd); make one: ns.pty()",
+    see = "tty(4)",
+  },
+  {
     id = "not-a-child", call = "waitid wait4 waitpid", errno = "ECHILD",
     why = "It is no child of this process, somebody has waited for it already, " ..
       "or this program ignores SIGCHLD: then the kernel keeps no exit status.",
