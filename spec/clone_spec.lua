@@ -210,6 +210,14 @@ describe("ns.clone", function()
     end)
   end)
 
+  helpers.ns_it("user uts ipc", "joins nothing where it is already, so that nobody may stay in his own", function()
+    local out, err = helpers.as_nobody [[
+      local ns = require "nslua"
+      local box <close> = ns.box { uts = ns.of(nil, "uts"), "ipc" }
+      print(box:ns "uts" == ns.of(nil, "uts"), box:ns "ipc" == ns.of(nil, "ipc"), box:ns "user" == ns.of(nil, "user"))]]
+    assert.same({ "true\tfalse\tfalse\n", "" }, { out, err })
+  end)
+
   helpers.ns_it("user time", "moves clocks for a program and for a function", function()
     local uptime = io.open "/proc/uptime":read "n"
     for _, program in ipairs { { "cat", "/proc/uptime" }, function() io.write(io.open "/proc/uptime":read "a") end } do

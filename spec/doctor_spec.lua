@@ -171,6 +171,14 @@ describe("ns.can", function()
     end
   end)
 
+  it("is a list like others: it is filtered, and printed as JSON", function()
+    local uts = ns.can():where(function(row) return row.name == "uts" end)
+    assert.equal(1, #uts)
+    assert.equal(ns.can().uts, uts.uts)
+    assert.matches("host names", tostring(uts))
+    assert.equal(#ns.can(), select(2, ns.can():json():gsub('"title":', "")))
+  end)
+
   it("agrees with what happens", function()
     for _, word in ipairs { "user", "uts", "net", "time" } do
       local really = helpers.in_child(function()

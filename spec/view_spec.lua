@@ -184,6 +184,24 @@ print(len(rows), all(r["ns"] > 0 for r in rows), rows[0]["type"])]] }, { stdin =
   end)
 end)
 
+describe("a list of something else", function()
+  local function mistake(fn)
+    local _, err = pcall(fn)
+    return (tostring(err):gsub("^spec/view_spec%.lua:%d+: ", ""))
+  end
+
+  it("says what it does not have, at the caller's line", function()
+    local links = list.make({ { name = "a" } }, "links", { "name" }, { format = function(row) return row.name end })
+    assert.same({ "a" }, links:lines())
+    assert.equal("links have no tree", mistake(function() return links:tree() end))
+    assert.equal("links have no graph; ns.list() has one", mistake(function() return links:dot() end))
+    assert.equal("links have no graph; ns.list() has one", mistake(function() return links:svg() end))
+    assert.matches("^links have a line each", mistake(function() return links:show "name" end))
+    assert.equal('unknown column "pidd" (did you mean "pid"?)', mistake(function() return ns.ps():show("pidd"):lines() end))
+  end)
+end)
+
+
 describe("who shares what", function()
   it("has one letter for one namespace", function()
     local child <close> = world.sleeper(function() if ns.geteuid() == 0 then ns.unshare("uts", "net") else ns.unshare("user", "uts", "net") end end)

@@ -213,6 +213,7 @@ function branches.tree(self, by)
     end
     return text.lines(one[2](self))
   end
+  if self.name ~= "namespaces" then sys.raise(("%s have no tree"):format(self.name)) end
   return text.lines(namespace_tree(self, check_relation(by or "owner", "tree", 1)))
 end
 

@@ -129,6 +129,7 @@ end
 ---    print(ns.can())
 ---    if ns.can().net then print "networks" end
 ---    print(ns.can "overlay")
+---    print(ns.can():where(function(a) return not a.ok end))
 ---
 ---It is tried once for each process, in children. A name that this machine
 ---lacks altogether ("cgroup.memory") is false; an unknown word is an error.

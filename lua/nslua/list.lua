@@ -18,11 +18,14 @@ list.types = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup", "time" }
 local methods = {}
 
 -- A list whose rows have a line each, not columns.
-local function plain_text(self)
-  if #self == 0 then return self.nothing or "" end
+local function plain_lines(self)
   local lines = {}
   for i, row in ipairs(self) do lines[i] = self.format(row) end
-  return table.concat(lines, "\n")
+  return lines
+end
+
+local function plain_text(self)
+  return #self == 0 and self.nothing or table.concat(plain_lines(self), "\n")
 end
 
 -- Records with a name ("namespaces", "processes"), columns, and what else is
@@ -80,6 +83,7 @@ end
 ---@return nslua.List
 function methods:show(...)
   if select("#", ...) == 0 then sys.raise("bad argument #1 to 'show' (column expected)") end
+  if self.format then sys.raise(("%s have a line each, and no columns to choose"):format(self.name)) end
   return alike(self, table.move(self, 1, #self, 1, {}), { ... }, true)
 end
 
@@ -100,6 +104,7 @@ function methods:lines(opts)
   if opts.tree then
     return require "nslua.branches".lines(self, opts.tree, { headings = opts.headings, width = width or nil })
   end
+  if self.format then return plain_lines(self) end
   return require "nslua.view".lines(self, { headings = opts.headings, raw = opts.raw, width = width or nil })
 end
 
@@ -154,12 +159,19 @@ function methods:json(indent, by)
 end
 
 
+local function check_graph(self)
+  if self.name ~= "namespaces" then sys.raise(("%s have no graph; ns.list() has one"):format(self.name)) end
+end
+
 ---The graph of namespaces in Graphviz's language: `| dot -Tsvg`.
 ---
 ---    io.open("/tmp/ns.dot", "w"):write(ns.list():dot()):close()
 ---
 ---@return string
-function methods:dot() return require "nslua.graph".dot(self) end
+function methods:dot()
+  check_graph(self)
+  return require "nslua.graph".dot(self)
+end
 
 
 ---The graph of namespaces as a picture that needs nothing else.
@@ -167,7 +179,10 @@ function methods:dot() return require "nslua.graph".dot(self) end
 ---    io.open("/tmp/ns.svg", "w"):write(ns.list():svg()):close()
 ---
 ---@return string
-function methods:svg() return require "nslua.graph".svg(self) end
+function methods:svg()
+  check_graph(self)
+  return require "nslua.graph".svg(self)
+end
 
 
 -- -- options -----------------------------------------------------------------

@@ -96,6 +96,18 @@ local function environment(opts)
   return env
 end
 
+local STAYS = { uts = true, ipc = true, net = true, cgroup = true }
+
+-- A child is born where its parent is: no join, which it may have no right to.
+-- (pid and time: the caller's children may be elsewhere; mnt: joining it takes
+-- root and cwd to those of the namespace.)
+local function is_own(name, handle)
+  if not STAYS[name] then return false end
+  local own <close> = ns.of(nil, name)
+  return own == handle
+end
+
+
 ---What sys.clone takes.
 ---@param opts table  as options.types has checked them
 ---@param which table<string, boolean|nslua.Ns>
@@ -110,7 +122,7 @@ function plan.spec(opts, which, child, res)
     local _, bits = sys.nstype(name)
     if value == true and not made[name] then
       flags = flags | bits
-    elseif value and value ~= true then
+    elseif value and value ~= true and not is_own(name, value) then
       joins = joins or {}
       joins[#joins + 1] = { value, bits }
     end

@@ -7,9 +7,11 @@ local sys = require "nslua.sys"
 local cache = require "nslua.rootfs.cache"
 local fail = require "nslua.rootfs.fail"
 local handle = require "nslua.rootfs.handle"
+local list = require "nslua.list"
 local ladder = require "nslua.rootfs.ladder"
 local removal = require "nslua.rootfs.removal"
 local source = require "nslua.rootfs.source"
+local text = require "nslua.text"
 
 local rootfs = {}
 
@@ -136,11 +138,20 @@ function rootfs.remove(name)
 end
 
 
+-- What was at hand is named after what it is; it takes no room.
+local function line_of(row)
+  local name = text.clean(row.name)
+  if row.bytes == 0 then return name end
+  return ("%s  %.1f MB in %d files, of %s"):format(name, row.bytes / 1e6, row.entries, text.clean(row.source))
+end
+
+
 ---The roots in the cache.
 ---
 ---    for _, root in ipairs(ns.rootfs.list()) do print(root.source, root.bytes) end
 ---
----@return { name: string, source: string, path: string, bytes: integer, entries: integer, made: integer }[]
+---Fields: name, source, path, bytes, entries, made (seconds since 1970).
+---@return nslua.List
 function rootfs.list()
   local rows = {}
   for _, name in ipairs(cache.names()) do
@@ -150,7 +161,8 @@ function rootfs.list()
       bytes = math.tointeger(facts.bytes) or 0, entries = math.tointeger(facts.entries) or 0,
       made = math.tointeger(facts.made) or 0 }
   end
-  return rows
+  return list.make(rows, "roots", { "name", "source", "bytes", "entries" },
+    { format = line_of, nothing = "no root is in the cache" })
 end
 
 return rootfs

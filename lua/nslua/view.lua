@@ -81,6 +81,12 @@ local function cell_of(self)
   return self.name == "namespaces" and view.namespace_cell or self.name == "mounts" and mount_cell or process_cell
 end
 
+local function process_title(name)
+  local ok, wrong, title = pcall(ns.ps_column, name)
+  if not ok then error(text.clean(wrong:match "%((unknown column.*)%)$" or wrong), 0) end
+  return title
+end
+
 -- The columns of a list for text.table; the last one may be cut.
 local function layout(self)
   if self.name == "mounts" then return mount_layout(self) end
@@ -92,8 +98,7 @@ local function layout(self)
       if not column then no_column(name, NAMESPACE) end
       columns[i] = { title = column[1], right = column[2] }
     else
-      local title = name == "inpid" and "INSIDE" or select(2, ns.ps_column(name))
-      columns[i] = { title = title, right = RIGHT[name] or name:find "ns$" ~= nil }
+      columns[i] = { title = name == "inpid" and "INSIDE" or process_title(name), right = RIGHT[name] or name:find "ns$" ~= nil }
     end
     columns[i].whole = columns[i].right or name == "type"
   end

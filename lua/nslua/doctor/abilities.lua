@@ -120,15 +120,30 @@ local function add_signal_rows(list, s)
 end
 
 
-local can_type = {
-  __tostring = function(list) return require "nslua.doctor.view".rows(list) end,
-  __index = function(list, key)
-    if type(key) ~= "string" then return nil end
-    for _, row in ipairs(list) do
-      if row.name == key then return row.ok end
-    end
-  end,
-}
+local can_type, methods = {}, {}
+
+-- As every list has them; a row is an ability.
+function methods.where(list, fn)
+  local chosen = setmetatable({}, can_type)
+  for _, row in ipairs(list) do
+    if fn(row) then chosen[#chosen + 1] = row end
+  end
+  return chosen
+end
+
+function methods.json(list, indent)
+  return require "nslua.json".encode(table.move(list, 1, #list, 1, {}), indent)
+end
+
+function can_type.__tostring(list) return require "nslua.doctor.view".rows(list) end
+
+function can_type.__index(list, key)
+  if type(key) ~= "string" then return nil end
+  if methods[key] then return methods[key] end
+  for _, row in ipairs(list) do
+    if row.name == key then return row.ok end
+  end
+end
 
 
 -- The list for a process is made once: a child is another process.
