@@ -239,6 +239,14 @@ describe("a lesson in batch", function()
     assert.truthy(out:find "second first", out)
   end)
 
+  helpers.root_it("says that real root runs it when it needs that", function()
+    local out, err, status = run [[needs = { "uid0" }, { "Look", observe = true,
+      show = function() return tostring(ns.of(nil, "user")) end }]]
+    assert.same({ "", 0 }, { err, status })
+    assert.truthy(out:find("user   ROOT, the real one", 1, true), out)
+    assert.truthy(out:find(tostring(ns.of(nil, "user")), 1, true), out)
+  end)
+
   it("ends with 2 when there is no such lesson", function()
     local _, err, status = helpers.nslua { "--batch", "/no/such/lesson.lua" }
     assert.same({ 'nslua: there is no lesson "/no/such/lesson.lua"\n', 2 }, { err, status })

@@ -43,6 +43,7 @@ end
 
 
 local function who(lesson)
+  if lesson.needs.uid0 then return "ROOT, the real one: no user namespace stands around this lesson" end
   if ns.geteuid() ~= 0 then return ("uid %d; no root is needed"):format(ns.geteuid()) end
   return lesson.needs.user and "root, who plays an ordinary user here" or "root, kept in a user namespace"
 end
