@@ -98,7 +98,8 @@ local function layout(self)
       if not column then no_column(name, NAMESPACE) end
       columns[i] = { title = column[1], right = column[2] }
     else
-      columns[i] = { title = name == "inpid" and "INSIDE" or process_title(name), right = RIGHT[name] or name:find "ns$" ~= nil }
+      local title = name == "inpid" and "INSIDE" or process_title(name)
+      columns[i] = { title = title, right = RIGHT[name] or name:find "ns$" ~= nil }
     end
     columns[i].whole = columns[i].right or name == "type"
   end

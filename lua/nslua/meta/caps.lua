@@ -44,6 +44,8 @@ function ns.capabilities(target) end
 ---@return nslua.FileCapabilities? caps
 function ns.getcap(file) end
 
+---@alias nslua.CapSet string|table|integer
+
 ---Sets capabilities of the caller; a set that is not named stays.
 ---
 ---    ns.capset { effective = "net_admin,sys_admin" }
@@ -52,7 +54,7 @@ function ns.getcap(file) end
 ---"-sys_time,-sys_boot" or "all but sys_time,sys_boot", {drop="all", add="chown"}.
 ---Raises: EPERM (more than is permitted).
 ---Source: capset(2), capabilities(7)
----@param sets { effective?: string|table|integer, permitted?: string|table|integer, inheritable?: string|table|integer }
+---@param sets { effective?: nslua.CapSet, permitted?: nslua.CapSet, inheritable?: nslua.CapSet }
 ---@return true
 function ns.capset(sets) end
 

@@ -60,7 +60,7 @@ function ns.setns(target, ...) end
 ---Raises: ESRCH, EACCES or EPERM (another user's process), EINVAL (no namespace),
 ---ENOENT (no namespace with that number that the caller may see).
 ---Source: namespaces(7), ioctl_pidfd(2), open_by_handle_at(2)
----@param target? integer|nslua.Proc|nslua.Ns|nslua.Fd|string|table  a pid, handle, file, inode, or { id =, ns =, type = }
+---@param target? integer|nslua.Proc|nslua.Ns|nslua.Fd|string|table  pid, handle, file, inode, or { id =, ns =, type = }
 ---@param type? string|integer  one type only
 ---@return table<string, nslua.Ns>|nslua.Ns|nil  with a type or a file: one handle
 function ns.of(target, type) end
