@@ -131,8 +131,8 @@ describe("ns.list beside lsns", function()
       assert.equal("bind mount /tmp/uts here", row.kept_by)
       assert.equal("/tmp/net\n/tmp/net2", ours["net " .. net].nsfs)
       local kept = 0 -- besides what the host itself keeps
-      for _, row in ipairs(ns.list { persistent = true }) do
-        if row.nsfs:find "^/tmp/" then kept = kept + 1 end
+      for _, one in ipairs(ns.list { persistent = true }) do
+        if one.nsfs:find "^/tmp/" then kept = kept + 1 end
       end
       assert.equal(2, kept)
     end)

@@ -297,9 +297,24 @@ describe("processes", function()
       child:kill "TERM"
       ns.kill(child, 0)
       ns.try(ns.killpg, 4194304, 35)
+      ns.pdeathsig "TERM"
       ns.trace(false)
       assert.same({ "pidfd_send_signal(N, SIGTERM) = 0", "pidfd_send_signal(N, 0) = 0",
-        "killpg(N, 35) = -1 ESRCH" }, lines)
+        "killpg(N, 35) = -1 ESRCH", "prctl(PR_SET_PDEATHSIG, SIGTERM) = 0" }, lines)
+    end)
+  end)
+
+  it("have limits that are told by name, of a child too", function()
+    helpers.in_child(function()
+      local text = ""
+      ns.trace(function(line) text = text .. line .. "\n" end)
+      ns.rlimit "nofile"
+      ns.clone({ rlimits = { nofile = 32, cpu = 9 } }, { "true" }):wait()
+      ns.trace(false)
+      for _, call in ipairs { "getrlimit(RLIMIT_NOFILE) ", "setrlimit(RLIMIT_NOFILE, 32, 32) ",
+        "setrlimit(RLIMIT_CPU, 9, 9) " } do
+        assert.is_truthy(text:find(call, 1, true), text)
+      end
     end)
   end)
 

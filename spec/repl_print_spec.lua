@@ -114,7 +114,8 @@ describe("a value at the prompt", function()
     assert.is_nil(s:find "\27")
     local row = ns.list("uts")[1]
     assert.matches("^{.*  type = \"uts\",.*}$", show(row))
-    assert.equal("{ nslua.List of " .. #ns.list "uts" .. " }", show { ns.list "uts" })
+    local list = ns.list "uts" -- others come and go
+    assert.equal("{ nslua.List of " .. #list .. " }", show { list })
     assert.matches("^MOUNTPOINT +TYPE +SOURCE +OPTIONS\n", show(ns.mounts()))
     assert.equal("{ nslua.List of " .. #ns.mounts() .. " }", show { ns.mounts() })
   end)

@@ -95,6 +95,7 @@ extern const lib_Word lib_nstypes[]; /* the words of /proc/PID/ns */
 extern const lib_Word lib_signals[];
 extern const lib_Word lib_mountflags[];
 extern const lib_Word lib_umountflags[];
+extern const lib_Word lib_limits[];
 #define LIB_NSCOUNT 8
 extern const int lib_nsflags[LIB_NSCOUNT]; /* in the order of lib_nstypes */
 extern const unsigned long lib_nsrequests[LIB_NSCOUNT]; /* ioctls of a pidfd */

@@ -9,19 +9,6 @@
 
 #include "lib.h"
 
-#define LIMIT(word, NAME) {word, NAME, #NAME}
-static const lib_Word limits[] = {
-  LIMIT("as", RLIMIT_AS),           LIMIT("core", RLIMIT_CORE),
-  LIMIT("cpu", RLIMIT_CPU),         LIMIT("data", RLIMIT_DATA),
-  LIMIT("fsize", RLIMIT_FSIZE),     LIMIT("locks", RLIMIT_LOCKS),
-  LIMIT("memlock", RLIMIT_MEMLOCK), LIMIT("msgqueue", RLIMIT_MSGQUEUE),
-  LIMIT("nice", RLIMIT_NICE),       LIMIT("nofile", RLIMIT_NOFILE),
-  LIMIT("nproc", RLIMIT_NPROC),     LIMIT("rss", RLIMIT_RSS),
-  LIMIT("rtprio", RLIMIT_RTPRIO),   LIMIT("rttime", RLIMIT_RTTIME),
-  LIMIT("sigpending", RLIMIT_SIGPENDING), LIMIT("stack", RLIMIT_STACK),
-  {NULL, 0, NULL},
-};
-
 /* A number >= 0, math.huge or "unlimited"; nil is `fallback`. */
 static rlim_t opt_limit(lua_State *L, int arg, rlim_t fallback) {
   if (lua_isnoneornil(L, arg))
@@ -50,16 +37,16 @@ static void push_limit(lua_State *L, rlim_t n) {
    setrlimit(2) */
 static int rlimit_rlimit(lua_State *L) {
   struct rlimit r;
-  int which = (int)lib_checkword(L, 1, limits);
+  int which = (int)lib_checkword(L, 1, lib_limits);
   if (which < 0 || which >= RLIM_NLIMITS)
     luaL_argerror(L, 1, "no limit has this number");
   lib_check(L, getrlimit((__rlimit_resource_t)which, &r), "getrlimit", "w",
-            limits, (unsigned long)which);
+            lib_limits, (unsigned long)which);
   if (!lua_isnoneornil(L, 2) || !lua_isnoneornil(L, 3)) {
     r.rlim_cur = opt_limit(L, 2, r.rlim_cur);
     r.rlim_max = opt_limit(L, 3, r.rlim_max);
     lib_check(L, setrlimit((__rlimit_resource_t)which, &r), "setrlimit", "wll",
-              limits, (unsigned long)which, (long)r.rlim_cur,
+              lib_limits, (unsigned long)which, (long)r.rlim_cur,
               (long)r.rlim_max);
   }
   push_limit(L, r.rlim_cur);

@@ -16,7 +16,7 @@
 /* What each kind of step is called in Lua and in errors, and what stands
    behind its name in the Lua table: s string, S string or false, d integer,
    o mode, i slot, w mount flags, u umount flags, n namespace types, g list of
-   gids, f descriptor, k signal, q option of prctl. */
+   gids, f descriptor, k signal, q option of prctl, l limit. */
 static const struct {
   const char *name;
   const char *call;
@@ -52,7 +52,7 @@ static const struct {
   {"setpgid", "setpgid", OP_SETPGID, ""},
   {"setresgid", "setresgid", OP_SETRESGID, "d"},
   {"setresuid", "setresuid", OP_SETRESUID, "d"},
-  {"setrlimit", "setrlimit", OP_SETRLIMIT, "ddd"},
+  {"setrlimit", "setrlimit", OP_SETRLIMIT, "ldd"},
   {"setsid", "setsid", OP_SETSID, ""},
   {"signals", "rt_sigprocmask", OP_SIGNALS, ""},
   {"symlink", "symlink", OP_SYMLINK, "ss"},
@@ -232,22 +232,14 @@ static const char *fixed_words(Op op) {
   }
 }
 
-/* The word for exactly this number: a signal or an option is no set of bits. */
-static void add_name(luaL_Buffer *B, unsigned long n, const lib_Word *set) {
-  while (set->word != NULL && set->bits != n)
-    set++;
-  if (set->word != NULL)
-    luaL_addstring(B, set->name);
-  else
-    lib_addflags(B, n, set);
-}
-
 static void add_number(luaL_Buffer *B, char letter, long n) {
   char text[32];
   if (letter == 'k')
-    add_name(B, (unsigned long)n, lib_signals);
+    lib_addflags(B, (unsigned long)n, lib_signals);
   else if (letter == 'q')
-    add_name(B, (unsigned long)n, prctl_options);
+    lib_addflags(B, (unsigned long)n, prctl_options);
+  else if (letter == 'l')
+    lib_addflags(B, (unsigned long)n, lib_limits);
   else if (letter == 'w')
     lib_addflags(B, (unsigned long)n, lib_mountflags);
   else if (letter == 'u')

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include "kernel.h"
 #include "lib.h"
@@ -86,10 +87,10 @@ const lib_Word lib_mountflags[] = {
   {"strictatime", MS_STRICTATIME, "MS_STRICTATIME"},
   {"lazytime", MS_LAZYTIME, "MS_LAZYTIME"},
   {"rbind", MS_BIND | MS_REC, "MS_BIND|MS_REC"},
-  {"runbindable", MS_UNBINDABLE | MS_REC, "MS_UNBINDABLE|MS_REC"},
-  {"rprivate", MS_PRIVATE | MS_REC, "MS_PRIVATE|MS_REC"},
-  {"rslave", MS_SLAVE | MS_REC, "MS_SLAVE|MS_REC"},
-  {"rshared", MS_SHARED | MS_REC, "MS_SHARED|MS_REC"},
+  {"runbindable", MS_UNBINDABLE | MS_REC, "MS_REC|MS_UNBINDABLE"},
+  {"rprivate", MS_PRIVATE | MS_REC, "MS_REC|MS_PRIVATE"},
+  {"rslave", MS_SLAVE | MS_REC, "MS_REC|MS_SLAVE"},
+  {"rshared", MS_SHARED | MS_REC, "MS_REC|MS_SHARED"},
   {"rw", 0, "0"},
   {"defaults", 0, "0"},
   {NULL, 0, NULL},
@@ -101,6 +102,19 @@ const lib_Word lib_umountflags[] = {
   {"lazy", MNT_DETACH, "MNT_DETACH"},
   {"expire", MNT_EXPIRE, "MNT_EXPIRE"},
   {"nofollow", UMOUNT_NOFOLLOW, "UMOUNT_NOFOLLOW"},
+  {NULL, 0, NULL},
+};
+
+#define LIMIT(word, NAME) {word, NAME, #NAME}
+const lib_Word lib_limits[] = {
+  LIMIT("as", RLIMIT_AS),           LIMIT("core", RLIMIT_CORE),
+  LIMIT("cpu", RLIMIT_CPU),         LIMIT("data", RLIMIT_DATA),
+  LIMIT("fsize", RLIMIT_FSIZE),     LIMIT("locks", RLIMIT_LOCKS),
+  LIMIT("memlock", RLIMIT_MEMLOCK), LIMIT("msgqueue", RLIMIT_MSGQUEUE),
+  LIMIT("nice", RLIMIT_NICE),       LIMIT("nofile", RLIMIT_NOFILE),
+  LIMIT("nproc", RLIMIT_NPROC),     LIMIT("rss", RLIMIT_RSS),
+  LIMIT("rtprio", RLIMIT_RTPRIO),   LIMIT("rttime", RLIMIT_RTTIME),
+  LIMIT("sigpending", RLIMIT_SIGPENDING), LIMIT("stack", RLIMIT_STACK),
   {NULL, 0, NULL},
 };
 
@@ -119,10 +133,19 @@ static bool same_word(const char *a, const char *b, size_t length) {
   return strlen(a) == length && strncasecmp(a, b, length) == 0;
 }
 
-static const lib_Word *find_short(const lib_Word *w, const char *word,
+/* A loop asks for the same word again and again: each thread keeps its last. */
+static const lib_Word *find_short(const lib_Word *set, const char *word,
                                   size_t length) {
-  while (w->word != NULL && !same_word(w->word, word, length))
+  static _Thread_local const lib_Word *last, *last_set;
+  const lib_Word *w = last;
+  if (set == last_set && same_word(w->word, word, length))
+    return w;
+  for (w = set; w->word != NULL && !same_word(w->word, word, length);)
     w++;
+  if (w->word != NULL) {
+    last = w;
+    last_set = set;
+  }
   return w;
 }
 
@@ -136,11 +159,18 @@ bool lib_findword(const lib_Word *set, const char *word, size_t length,
   return w->word != NULL;
 }
 
+/* A word for exactly this number comes first: a signal or a limit is no set of
+   bits. */
 void lib_addflags(luaL_Buffer *B, unsigned long bits, const lib_Word *set) {
   char rest[32];
   const char *separator = "";
-  if (bits == 0)
-    luaL_addchar(B, '0');
+  const lib_Word *exact = set;
+  while (exact->word != NULL && exact->bits != bits)
+    exact++;
+  if (exact->word != NULL || bits == 0) {
+    luaL_addstring(B, exact->word != NULL ? exact->name : "0");
+    return;
+  }
   for (; set->word != NULL; set++) {
     if (set->bits == 0 || (bits & set->bits) != set->bits)
       continue;
