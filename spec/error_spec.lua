@@ -32,6 +32,32 @@ describe("a mistake", function()
     end
     assert.truthy(refused(ns.setns, {}):find("bad argument #1 to", 1, true))
   end)
+
+  it("is a dot where a method wants a colon: told there, and how it is written", function()
+    local tried, bad = 0, {}
+    local root <close> = ns.rootfs.get "/"
+    local lab <close> = ns.lab { a = {} }
+    local one = { List = ns.mounts(), Link = ns.link.get "lo", Rootfs = root, Lab = lab }
+    for name in pairs(require "nslua.help".all()) do
+      local kind, method = name:match "^(%u%w*):([%w_]+)$"
+      if kind and kind ~= "LabHost" then
+        for _, code in ipairs { "m()", "m('x')", "m({})" } do
+          local call = assert(load("local t = ... t." .. code:gsub("m", method, 1), "=script"))
+          -- Not its own type: the method is somebody else's field.
+          local err = refused(call, { [method] = (one[kind] or sys.methods[kind])[method] })
+          local told = ("^script:1: an? %s is wanted: %%l+:%s%%(%%), with a colon$"):format(kind, method)
+          if not tostring(err):find(told) then bad[#bad + 1] = tostring(err) end
+          tried = tried + 1
+        end
+      end
+    end
+    assert.equal("", table.concat(bad, "\n"))
+    assert(tried > 100, tried)
+    local owned <close> = ns.open "/dev/null"
+    local hidden = { ["\27[31m"] = owned.close }
+    assert.truthy(refused(function() hidden["\27[31m"]() end):find("fd:\\x1B[31m(), with", 1, true))
+    assert.truthy(refused(owned.close):find("fd:method(), with a colon", 1, true)) -- nobody named it
+  end)
 end)
 
 

@@ -443,6 +443,7 @@ function helpers.badargs(fn, signature, ...)
       assert.is_false(ok, where .. " was taken")
       assert.equal("string", type(err), where .. " reached the kernel: " .. tostring(err))
       local number = err:match "bad argument #(%-?%d+)"
+      if i == 1 and err:find "an? %u%a+ is wanted: [%l]+:[%w_]+%(%), with a colon$" then number = "1" end
       assert.equal(tostring(i), number, where .. " was answered with: " .. err)
     end
   end

@@ -130,7 +130,7 @@ static int file_fd(lua_State *L) { return duplicate(L, lib_checkfd(L, 1)); }
 
 /* fd:close() -> true, also when it is closed already    close(2) */
 static int fd_close(lua_State *L) {
-  lib_close(luaL_checkudata(L, 1, LIB_FD));
+  lib_close(lib_self(L, LIB_FD));
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -157,25 +157,25 @@ static int fd_tostring(lua_State *L) {
 
 /* fd:fileno() -> number */
 static int fd_fileno(lua_State *L) {
-  lua_pushinteger(L, lib_checkfdhandle(L, 1)->fd);
+  lua_pushinteger(L, lib_openself(L)->fd);
   return 1;
 }
 
 /* fd:dup() -> Fd    F_DUPFD_CLOEXEC(2const) */
 static int fd_dup(lua_State *L) {
-  return duplicate(L, lib_checkfdhandle(L, 1)->fd);
+  return duplicate(L, lib_openself(L)->fd);
 }
 
 /* fd:dup2(number) -> true    dup2(2): that number outlives an exec */
 static int fd_dup2(lua_State *L) {
-  int fd = lib_checkfdhandle(L, 1)->fd;
+  int fd = lib_openself(L)->fd;
   int number = lib_checkint(L, 2, 0, 0x7fffffff);
   return lib_done(L, dup2(fd, number), "dup2", "dd", fd, number);
 }
 
 /* fd:setnonblock([on = true]) -> true    F_SETFL(2const) */
 static int fd_setnonblock(lua_State *L) {
-  int fd = lib_checkfdhandle(L, 1)->fd;
+  int fd = lib_openself(L)->fd;
   int on = lua_isnone(L, 2) || lua_toboolean(L, 2);
   int flags = (int)lib_check(L, fcntl(fd, F_GETFL), "fcntl", "dr", fd,
                              "F_GETFL");
@@ -193,7 +193,7 @@ static const lib_Word seek_words[] = {
 
 /* fd:seek([whence = "cur" [, offset = 0]]) -> position    lseek(2) */
 static int fd_seek(lua_State *L) {
-  int fd = lib_checkfdhandle(L, 1)->fd;
+  int fd = lib_openself(L)->fd;
   unsigned long whence =
     lua_isnoneornil(L, 2) ? SEEK_CUR : lib_checkword(L, 2, seek_words);
   lua_Integer offset = luaL_optinteger(L, 3, 0);
@@ -214,7 +214,7 @@ static const lib_Word lock_words[] = {
 
 /* fd:flock(words) -> true    flock(2) */
 static int fd_flock(lua_State *L) {
-  int fd = lib_checkfdhandle(L, 1)->fd;
+  int fd = lib_openself(L)->fd;
   unsigned long how = lib_checkflags(L, 2, lock_words);
   int result;
   if (how == 0 || how > 15)
@@ -226,7 +226,7 @@ static int fd_flock(lua_State *L) {
 
 /* fd:sync() -> true    fsync(2) */
 static int fd_sync(lua_State *L) {
-  int fd = lib_checkfdhandle(L, 1)->fd;
+  int fd = lib_openself(L)->fd;
   return lib_done(L, fsync(fd), "fsync", "d", fd);
 }
 

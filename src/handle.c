@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -73,10 +74,6 @@ static void *check_open(lua_State *L, int arg, const char *type) {
   if (h->fd < 0)
     luaL_argerror(L, arg, "the handle is closed");
   return h;
-}
-
-lib_Fd *lib_checkfdhandle(lua_State *L, int arg) {
-  return check_open(L, arg, LIB_FD);
 }
 
 lib_Ns *lib_checkns(lua_State *L, int arg) {
@@ -148,6 +145,64 @@ int lib_checkpidfd(lua_State *L, int arg) {
   h->fd = (int)lib_check(L, syscall(SYS_pidfd_open, pid, 0), "pidfd_open",
                          "dd", (int)pid, 0);
   return h->fd;
+}
+
+/* -- methods called with a dot --------------------------------------------- */
+
+/* The method of ours that a script called: the last of our frames before it.
+   NULL when its caller has no name for it, as pcall. */
+static const char *called_name(lua_State *L) {
+  lua_Debug ar, ours;
+  int level = 1, found = lua_getstack(L, 0, &ours);
+  while (lua_getstack(L, level, &ar)) {
+    lua_getinfo(L, "S", &ar);
+    if (strncmp(ar.source, "@nslua/", 7) != 0)
+      break;
+    ours = ar;
+    level++;
+  }
+  if (!found || !lua_getinfo(L, "n", &ours) || ours.name == NULL)
+    return "method";
+  return lib_pushclean(L, ours.name, strlen(ours.name));
+}
+
+/* A method that was called with a dot got its first argument for a handle. */
+_Noreturn static void no_self(lua_State *L, const char *what) {
+  char example[16];
+  bool is_ns = strcmp(what, "Ns") == 0; /* `ns` is the module, to everybody */
+  const char *article = *what == 'F' || *what == 'N' ? "an" : "a";
+  snprintf(example, sizeof example, "%s", is_ns ? "handle" : what);
+  example[0] = (char)(example[0] | 0x20);
+  lib_raise(L, lua_pushfstring(L, "%s %s is wanted: %s:%s(), with a colon",
+                               article, what, example, called_name(L)));
+}
+
+void *lib_self(lua_State *L, const char *type) {
+  void *handle = luaL_testudata(L, 1, type);
+  if (handle == NULL)
+    no_self(L, strchr(type, '.') + 1);
+  return handle;
+}
+
+lib_Fd *lib_openself(lua_State *L) {
+  lib_self(L, LIB_FD);
+  return check_open(L, 1, LIB_FD);
+}
+
+int lib_selffd(lua_State *L) {
+  if (find_fd(L, 1) == -2)
+    no_self(L, "Fd");
+  return lib_checkfd(L, 1);
+}
+
+/* nslua.sys.self(value, what): is it one, as a method of `what` needs? */
+static int sys_self(lua_State *L) {
+  const char *what = luaL_checkstring(L, 2);
+  if (luaL_getmetafield(L, 1, "__name") != LUA_TSTRING ||
+      strncmp(lua_tostring(L, -1), "nslua.", 6) != 0 ||
+      strcmp(lua_tostring(L, -1) + 6, what) != 0)
+    no_self(L, what);
+  return 0;
 }
 
 /* -- which namespace is it? ----------------------------------------------- */
@@ -265,6 +320,7 @@ void lib_addmethods(lua_State *L, const char *name, const luaL_Reg *methods) {
 
 static const luaL_Reg funcs[] = {
   {"fields", sys_fields},
+  {"self", sys_self},
   {NULL, NULL},
 };
 

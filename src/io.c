@@ -75,7 +75,7 @@ static int read_bytes(lua_State *L, lib_Fd *h, lua_Integer most) {
 
 /* fd:read([n | "a" | "l"]) -> string | nil at the end    read(2) */
 static int fd_read(lua_State *L) {
-  lib_Fd *h = lib_checkfdhandle(L, 1);
+  lib_Fd *h = lib_openself(L);
   lua_settop(L, 2);
   if (lua_type(L, 2) == LUA_TNUMBER)
     return read_bytes(L, h, lib_checkint(L, 2, 0, 0x7ffff000));
@@ -129,7 +129,7 @@ static void write_all(lua_State *L, lib_Fd *h, const char *s, size_t left) {
 /* fd:write(string) -> true    write(2) */
 static int fd_write(lua_State *L) {
   size_t length;
-  lib_Fd *h = lib_checkfdhandle(L, 1);
+  lib_Fd *h = lib_openself(L);
   const char *s = luaL_checklstring(L, 2, &length);
   write_all(L, h, s, length);
   lua_pushboolean(L, 1);
@@ -170,7 +170,7 @@ static int fd_send(lua_State *L) {
   size_t length;
   ssize_t n;
   Control control;
-  lib_Fd *h = lib_checkfdhandle(L, 1);
+  lib_Fd *h = lib_openself(L);
   const char *s = luaL_checklstring(L, 2, &length);
   struct iovec part = {(void *)s, length};
   struct msghdr msg = {.msg_iov = &part, .msg_iovlen = 1};
@@ -236,7 +236,7 @@ static void push_arrivals(lua_State *L, Arrivals *a) {
 /* fd:recv([most = 65536]) -> string | nil at the end, {Fd...}    recvmsg(2) */
 static int fd_recv(lua_State *L) {
   ssize_t n;
-  lib_Fd *h = lib_checkfdhandle(L, 1);
+  lib_Fd *h = lib_openself(L);
   int most = lua_isnoneornil(L, 2) ? CHUNK : lib_checkint(L, 2, 1, 1 << 28);
   lua_settop(L, 1);
   struct iovec part = {lib_scratch(L, (size_t)most), (size_t)most};

@@ -208,9 +208,14 @@ void lib_mounted(lua_State *L, int index);
 void lib_number_mounts(lua_State *L);
 
 /* An open handle or an argument error ("closed handle" included). */
-lib_Fd *lib_checkfdhandle(lua_State *L, int arg);
 lib_Ns *lib_checkns(lua_State *L, int arg);
 lib_Proc *lib_checkproc(lua_State *L, int arg);
+
+/* The handle that a method is called of; a call with a dot is told how it is
+   written. Open or closed; an open Fd; whatever lib_checkfd takes. */
+void *lib_self(lua_State *L, const char *type);
+lib_Fd *lib_openself(lua_State *L);
+int lib_selffd(lua_State *L);
 /* A descriptor number: an open Fd, Ns or Proc, or an integer. */
 int lib_checkfd(lua_State *L, int arg);
 /* The same for element i of the list at `arg`. */

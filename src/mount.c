@@ -124,7 +124,7 @@ void lib_number_mounts(lua_State *L) {
 /* mount:umount([flags = "detach"]) -> whether it was still there
    umount2(2) */
 static int mount_umount_handle(lua_State *L) {
-  lib_Mount *m = luaL_checkudata(L, 1, LIB_MOUNT);
+  lib_Mount *m = lib_self(L, LIB_MOUNT);
   unsigned long flags = lua_isnoneornil(L, 2)
                           ? MNT_DETACH
                           : lib_checkflags(L, 2, lib_umountflags);

@@ -214,7 +214,7 @@ bool ns_is_current(const lib_Ns *saved) {
 /* -- the handle ----------------------------------------------------------- */
 
 static int handle_close(lua_State *L) {
-  lib_Ns *ns = luaL_checkudata(L, 1, LIB_NS);
+  lib_Ns *ns = lib_self(L, LIB_NS);
   lib_close(&ns->h);
   return 0;
 }
@@ -266,6 +266,7 @@ static int handle_get(lua_State *L) {
    initial one has none, and above one's own nobody may look (EPERM). */
 static int push_related(lua_State *L, unsigned long request,
                         const char *name) {
+  lib_self(L, LIB_NS);
   lib_Ns *from = lib_checkns(L, 1);
   lib_Ns *to = lib_newns(L);
   to->h.fd = ioctl(from->h.fd, request);
@@ -291,6 +292,7 @@ static int handle_parent(lua_State *L) {
 
 /* n:owner_uid() -> integer    NS_GET_OWNER_UID(2const), user only */
 static int handle_owner_uid(lua_State *L) {
+  lib_self(L, LIB_NS);
   lib_Ns *ns = lib_checkns(L, 1);
   uid_t uid;
   lib_check(L, ioctl(ns->h.fd, NS_GET_OWNER_UID, &uid), "ioctl", "dr",
@@ -302,6 +304,7 @@ static int handle_owner_uid(lua_State *L) {
 /* n:pin(path) -> true    mount(2): the namespace lives on without processes
    while path stays mounted. An existing file is used, else one is made. */
 static int handle_pin(lua_State *L) {
+  lib_self(L, LIB_NS);
   lib_Ns *ns = lib_checkns(L, 1);
   const char *path = lib_checkpath(L, 2);
   char self[64];

@@ -144,7 +144,7 @@ static int foreign_end(lib_Proc *proc) {
 
 /* proc:wait([seconds]) -> true | nil, "exit" | "signal" | "timeout", code */
 static int proc_wait(lua_State *L) {
-  lib_Proc *proc = lib_checkproc(L, 1);
+  lib_Proc *proc = lib_self(L, LIB_PROC);
   int ms = lib_optmilliseconds(L, 2);
   if (proc->state != LIB_RUNNING)
     return push_outcome(L, proc->state, proc->code);
@@ -226,6 +226,12 @@ static int proc_kill(lua_State *L) {
   return send_signal(L, lib_checkpidfd(L, 1), sig);
 }
 
+/* proc:kill([signal = "TERM"]) -> true    pidfd_send_signal(2) */
+static int proc_kill_handle(lua_State *L) {
+  lib_self(L, LIB_PROC);
+  return proc_kill(L);
+}
+
 /* ns.killpg(pgid [, signal = "TERM"]) -> true    killpg(3) */
 static int proc_killpg(lua_State *L) {
   pid_t pgid = lib_checkpid(L, 1);
@@ -270,7 +276,7 @@ static void end_proc(lua_State *L, lib_Proc *proc, bool kill_it) {
 
 /* proc:close() or the end of its block: kills and reaps a child of ours. */
 static int proc_close(lua_State *L) {
-  end_proc(L, lib_checkproc(L, 1), true);
+  end_proc(L, lib_self(L, LIB_PROC), true);
   return 0;
 }
 
@@ -341,7 +347,7 @@ static const luaL_Reg funcs[] = {
 
 static const luaL_Reg methods[] = {
   {"close", proc_close},
-  {"kill", proc_kill},
+  {"kill", proc_kill_handle},
   {"wait", proc_wait},
   {NULL, NULL},
 };

@@ -47,7 +47,7 @@ static int tty_pty(lua_State *L) {
    TIOCGWINSZ(2const); the foreground group hears SIGWINCH */
 static int tty_winsize(lua_State *L) {
   struct winsize size = {0};
-  int fd = lib_checkfd(L, 1);
+  int fd = lib_selffd(L);
   if (lua_isnoneornil(L, 2) && lua_isnoneornil(L, 3)) {
     lib_check(L, ioctl(fd, TIOCGWINSZ, &size), "ioctl", "dr", fd,
               "TIOCGWINSZ");
@@ -64,7 +64,7 @@ static int tty_winsize(lua_State *L) {
 /* fd:tcgetattr() -> state, a string for tcsetattr    tcgetattr(3) */
 static int tty_tcgetattr(lua_State *L) {
   struct termios modes;
-  int fd = lib_checkfd(L, 1);
+  int fd = lib_selffd(L);
   memset(&modes, 0, sizeof modes); /* padding too: equal modes, equal states */
   lib_check(L, tcgetattr(fd, &modes), "tcgetattr", "d", fd);
   lua_pushlstring(L, (const char *)&modes, sizeof modes);
@@ -103,7 +103,7 @@ static int set_group(int fd, pid_t group) {
 static int tty_tcsetattr(lua_State *L) {
   size_t length;
   struct termios modes;
-  int fd = lib_checkfd(L, 1);
+  int fd = lib_selffd(L);
   const char *state = luaL_checklstring(L, 2, &length);
   luaL_argcheck(L, length == sizeof modes, 2,
                 "a state from fd:tcgetattr() is wanted");
@@ -115,7 +115,7 @@ static int tty_tcsetattr(lua_State *L) {
 /* fd:raw() -> the state before    cfmakeraw(3): every key is seen at once */
 static int tty_raw(lua_State *L) {
   struct termios modes;
-  int fd = lib_checkfd(L, 1);
+  int fd = lib_selffd(L);
   tty_tcgetattr(L);
   memcpy(&modes, lua_tostring(L, -1), sizeof modes);
   cfmakeraw(&modes);
@@ -126,14 +126,14 @@ static int tty_raw(lua_State *L) {
 
 /* fd:tcgetpgrp() -> the foreground group    tcgetpgrp(3) */
 static int tty_tcgetpgrp(lua_State *L) {
-  int fd = lib_checkfd(L, 1);
+  int fd = lib_selffd(L);
   lua_pushinteger(L, lib_check(L, tcgetpgrp(fd), "tcgetpgrp", "d", fd));
   return 1;
 }
 
 /* fd:tcsetpgrp([pgid = our own]) -> true    tcsetpgrp(3) */
 static int tty_tcsetpgrp(lua_State *L) {
-  int fd = lib_checkfd(L, 1);
+  int fd = lib_selffd(L);
   pid_t group = lua_isnoneornil(L, 2) ? getpgrp() : lib_checkpid(L, 2);
   return lib_done(L, set_group(fd, group), "tcsetpgrp", "dd", fd, (int)group);
 }

@@ -147,6 +147,9 @@ end
 ---Raises: EPERM (a namespace that may not be joined), ESRCH (it has ended).
 ---Source: rtnetlink(7)
 ---@return nslua.List
-function address.methods.Proc:addresses() return address.list { ns = self } end
+function address.methods.Proc:addresses()
+  sys.self(self, "Proc")
+  return address.list { ns = self }
+end
 
 return address

@@ -127,6 +127,7 @@ end
 ---@return string? unshare
 ---@return string nsenter
 function command.methods.Proc:command()
+  sys.self(self, "Proc")
   local ok, fields = pcall(sys.fields, self)
   local opts = ok and fields.options
   return opts and unshare_line(opts, fields.which) or nil, nsenter_line(self)

@@ -209,6 +209,7 @@ end
 ---Source: pidfd_send_signal(2)
 ---@return nil
 function Lab:close()
+  sys.self(self, "Lab")
   if self.generation ~= ns.generation() then return end
   self.closed = true
   for i = #self.names, 1, -1 do
@@ -234,6 +235,7 @@ end
 ---hosts have both
 ---@return table results
 function Lab:pingall(opts)
+  sys.self(self, "Lab")
   if self.closed then sys.raise "the lab is gone" end
   return require("nslua.lab.pings").all(self.hosts, opts)
 end

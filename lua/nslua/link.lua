@@ -4,6 +4,7 @@
 local list = require "nslua.list"
 local object = require "nslua.link.object"
 local rtnl = require "nslua.rtnl"
+local sys = require "nslua.sys"
 
 local link = { methods = { Proc = {} } }
 
@@ -82,6 +83,9 @@ function link.add(opts) return require("nslua.link.create").add(opts) end
 ---Raises: EPERM (a namespace that may not be joined), ESRCH (it has ended).
 ---Source: rtnetlink(7)
 ---@return nslua.List
-function link.methods.Proc:links() return link.list { ns = self } end
+function link.methods.Proc:links()
+  sys.self(self, "Proc")
+  return link.list { ns = self }
+end
 
 return link

@@ -61,6 +61,7 @@ end
 ---@param fn string|fun(row: table): any
 ---@return nslua.List
 function methods:where(fn)
+  sys.self(self, "List")
   if type(fn) ~= "string" and type(fn) ~= "function" then
     sys.raise("bad argument #1 to 'where' (function or expression expected)")
   end
@@ -82,6 +83,7 @@ end
 ---@param ... string
 ---@return nslua.List
 function methods:show(...)
+  sys.self(self, "List")
   if select("#", ...) == 0 then sys.raise("bad argument #1 to 'show' (column expected)") end
   if self.format then sys.raise(("%s have a line each, and no columns to choose"):format(self.name)) end
   return alike(self, table.move(self, 1, #self, 1, {}), { ... }, true)
@@ -98,6 +100,7 @@ end
 ---   or "process"
 ---@return string[]
 function methods:lines(opts)
+  sys.self(self, "List")
   opts = opts or {}
   local width = opts.width
   if width == nil then width = require "nslua.text".columns() end
@@ -117,6 +120,7 @@ end
 ---@param before? string  what stands in front of each
 ---@return string[]
 function methods:notes(fd, before)
+  sys.self(self, "List")
   local notes, width = require "nslua.view".notes(self), fd and require "nslua.text".columns(fd)
   for i, note in ipairs(notes) do
     note = (before or "") .. note
@@ -135,6 +139,7 @@ end
 ---@param by? "owner"|"parent"|"process"
 ---@return nslua.Lines
 function methods:tree(by)
+  sys.self(self, "List")
   return require "nslua.branches".tree(self, by)
 end
 
@@ -150,6 +155,7 @@ end
 ---@param by? "owner"|"parent"|"process"
 ---@return string
 function methods:json(indent, by)
+  sys.self(self, "List")
   if indent ~= nil and (math.type(indent) ~= "integer" or indent < 0) then
     sys.raise("bad argument #1 to 'json' (a number of spaces expected)")
   end
@@ -169,6 +175,7 @@ end
 ---
 ---@return string
 function methods:dot()
+  sys.self(self, "List")
   check_graph(self)
   return require "nslua.graph".dot(self)
 end
@@ -180,6 +187,7 @@ end
 ---
 ---@return string
 function methods:svg()
+  sys.self(self, "List")
   check_graph(self)
   return require "nslua.graph".svg(self)
 end

@@ -19,6 +19,7 @@ local Proc = look.methods.Proc
 ---@param type? string
 ---@return nslua.Ns|table<string, nslua.Ns>
 function Proc:ns(type)
+  sys.self(self, "Proc")
   return ns.of(self, type ~= nil and options.type_word(type) or nil)
 end
 
@@ -31,6 +32,7 @@ end
 ---Source: proc_pid_mountinfo(5)
 ---@return nslua.List rows
 function Proc:mounts()
+  sys.self(self, "Proc")
   return ns.mounts(self)
 end
 
@@ -46,6 +48,7 @@ local LOOK = { "user", "uts" }
 ---Source: uname(2)
 ---@return string
 function Proc:hostname()
+  sys.self(self, "Proc")
   local only = 0
   for _, name in ipairs(LOOK) do only = only | select(2, sys.nstype(name)) end
   if sys.different(self) & select(2, sys.nstype("uts")) == 0 then
@@ -83,6 +86,7 @@ end
 ---Source: namespaces(7)
 ---@return { pids: integer[], hostname: string, namespaces: table, processes: nslua.List }
 function Proc:view()
+  sys.self(self, "Proc")
   local view = { pids = self:pids(), hostname = self:hostname(),
     processes = self:ps(), namespaces = {} }
   local ours = ns.of()

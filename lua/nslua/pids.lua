@@ -105,7 +105,10 @@ end
 ---
 ---Source: the NSpid line of proc_pid_status(5)
 ---@return integer[]
-function pids.methods.Proc:pids() return ns.nspid(self) end
+function pids.methods.Proc:pids()
+  sys.self(self, "Proc")
+  return ns.nspid(self)
+end
 
 
 ---The number that the process has in another pid namespace, or nil.
@@ -115,7 +118,10 @@ function pids.methods.Proc:pids() return ns.nspid(self) end
 ---Source: ioctl_ns(2), pid_namespaces(7)
 ---@param target nslua.Ns|nslua.Proc|integer
 ---@return integer?
-function pids.methods.Proc:pid_in(target) return pids.pid_in(self, target) end
+function pids.methods.Proc:pid_in(target)
+  sys.self(self, "Proc")
+  return pids.pid_in(self, target)
+end
 
 
 ---The processes that the process can see, as `ps` in there would show them:
@@ -130,6 +136,7 @@ function pids.methods.Proc:pid_in(target) return pids.pid_in(self, target) end
 ---@param columns? string|string[]  as ns.ps; the default is pid and args
 ---@return nslua.List
 function pids.methods.Proc:ps(columns)
+  sys.self(self, "Proc")
   if type(columns) == "string" then columns = { columns } end
   if columns ~= nil and type(columns) ~= "table" then sys.raise("bad argument #1 to 'ps' (columns are words)") end
   local opts = table.move(columns or {}, 1, #(columns or {}), 1, {})
@@ -159,6 +166,9 @@ end
 ---Source: proc(5)
 ---@return integer[] pids
 ---@return integer hidden
-function pids.methods.Ns:members() return ns.scan_members(self.type, self.inode) end
+function pids.methods.Ns:members()
+  sys.self(self, "Ns")
+  return ns.scan_members(self.type, self.inode)
+end
 
 return pids

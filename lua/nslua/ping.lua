@@ -133,6 +133,7 @@ end
 ---@param opts? { count?: integer, interval?: number, timeout?: number, dev?: string }
 ---@return table result
 function ping.methods.Proc:ping(address, opts)
+  sys.self(self, "Proc")
   local with = { ns = self }
   if opts ~= nil and type(opts) ~= "table" then sys.raise("ping wants a table of options") end
   for key, value in pairs(opts or {}) do with[key] = value end

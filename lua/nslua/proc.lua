@@ -101,6 +101,7 @@ end
 ---@param ... any  for the function
 ---@return nslua.Proc
 function Proc:spawn(program, opts, ...)
+  sys.self(self, "Proc")
   local kind = birth.kind_of(program)
   if not kind then sys.raise("spawn wants a program or a function") end
   local res <close> = birth.resources()
@@ -125,6 +126,7 @@ end
 ---@return "exit"|"signal" how
 ---@return integer code
 function Proc:run(program, ...)
+  sys.self(self, "Proc")
   local kind = birth.kind_of(program)
   if not kind then sys.raise("run wants a program or a function") end
   local terminal = sys.lends_terminal(0) and 0 or nil
@@ -150,6 +152,7 @@ end
 ---@return "exit"|"signal" how
 ---@return integer code
 function Proc:sh(command)
+  sys.self(self, "Proc")
   if type(command) ~= "string" then sys.raise("sh wants a command line") end
   return self:run { "sh", "-c", command }
 end
@@ -168,6 +171,7 @@ end
 ---@return "exit"|"signal" how
 ---@return integer code
 function Proc:read(command)
+  sys.self(self, "Proc")
   if type(command) == "string" then command = { "sh", "-c", command } end
   birth.kind_of(command)
   local child <close> = self:spawn(command, { stdout = "pipe" })
@@ -189,6 +193,7 @@ end
 ---@return "exit"|"signal" how
 ---@return integer code
 function Proc:enter(program)
+  sys.self(self, "Proc")
   if program then return self:run(program) end
   local wanted = os.getenv("SHELL")
   local place = ("/proc/%d/root"):format(self.pid)
@@ -210,6 +215,7 @@ end
 ---@return "exit"|"signal" how
 ---@return integer code
 function Proc:repl()
+  sys.self(self, "Proc")
   if not sys.prompt then sys.raise("this program has no prompt to lend") end
   return self:run(function() return sys.prompt() end)
 end
@@ -227,6 +233,7 @@ end
 ---@param ... any
 ---@return any ...
 function Proc:call(fn, ...)
+  sys.self(self, "Proc")
   if type(fn) ~= "function" then sys.raise("call wants a function") end
   return require("nslua.call").call(self, nil, fn, ...)
 end

@@ -144,6 +144,9 @@ end
 ---Raises: EPERM (a namespace that may not be joined), ESRCH (it has ended).
 ---Source: rtnetlink(7)
 ---@return nslua.List
-function route.methods.Proc:routes() return route.list { ns = self } end
+function route.methods.Proc:routes()
+  sys.self(self, "Proc")
+  return route.list { ns = self }
+end
 
 return route

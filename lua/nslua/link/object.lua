@@ -135,7 +135,10 @@ end
 ---Raises: ENODEV (the link is gone).
 ---Source: rtnetlink(7)
 ---@return nslua.Link self
-function Link:refresh() return fetch(self) end
+function Link:refresh()
+  sys.self(self, "Link")
+  return fetch(self)
+end
 
 
 ---Changes a link, all in one request: name, mtu, mac, up, txqlen, master (a
@@ -149,6 +152,7 @@ function Link:refresh() return fetch(self) end
 ---master?: nslua.Link|string|false }
 ---@return nslua.Link self
 function Link:set(opts)
+  sys.self(self, "Link")
   rtnl.check_keys("set", opts, SETTABLE)
   local set = settings(opts, target_of(self), "set")
   request(self, "change_link", self.index, set)
@@ -163,7 +167,10 @@ end
 ---Raises: EPERM, ENODEV.
 ---Source: rtnetlink(7)
 ---@return nslua.Link self
-function Link:up() return self:set { up = true } end
+function Link:up()
+  sys.self(self, "Link")
+  return self:set { up = true }
+end
 
 
 ---Takes a link down.
@@ -173,7 +180,10 @@ function Link:up() return self:set { up = true } end
 ---Raises: EPERM, ENODEV.
 ---Source: rtnetlink(7)
 ---@return nslua.Link self
-function Link:down() return self:set { up = false } end
+function Link:down()
+  sys.self(self, "Link")
+  return self:set { up = false }
+end
 
 
 ---Gives a link another name, of at most 15 bytes.
@@ -184,7 +194,10 @@ function Link:down() return self:set { up = false } end
 ---Source: rtnetlink(7)
 ---@param name string
 ---@return nslua.Link self
-function Link:rename(name) return self:set { name = rtnl.check_name(name, "rename") } end
+function Link:rename(name)
+  sys.self(self, "Link")
+  return self:set { name = rtnl.check_name(name, "rename") }
+end
 
 
 -- The kernel moves first and names then: what it refuses of a name that is
@@ -212,6 +225,7 @@ end
 ---@param name? string  its name there
 ---@return nslua.Link self
 function Link:move(target, name)
+  sys.self(self, "Link")
   if name ~= nil then rtnl.check_name(name, "move") end
   if target == nil then sys.raise "move wants a network namespace" end
   local there = rtnl.lasting(target)
@@ -235,6 +249,7 @@ end
 ---@param opts? { peer?: string, broadcast?: string, label?: string, nodad?: boolean }
 ---@return nslua.Link self
 function Link:add_address(address, opts)
+  sys.self(self, "Link")
   return require("nslua.address").internals.change(self, "add_address", address, opts)
 end
 
@@ -248,6 +263,7 @@ end
 ---@param address string  with its prefix
 ---@return nslua.Link self
 function Link:delete_address(address)
+  sys.self(self, "Link")
   return require("nslua.address").internals.change(self, "delete_address", address)
 end
 
@@ -259,6 +275,7 @@ end
 ---Source: rtnetlink(7)
 ---@return nslua.List
 function Link:addresses()
+  sys.self(self, "Link")
   return require("nslua.address").internals.of(self)
 end
 
@@ -270,7 +287,10 @@ end
 ---
 ---Source: rtnetlink(7)
 ---@return table<string, integer>
-function Link:stats() return request(self, "stats", self.index) end
+function Link:stats()
+  sys.self(self, "Link")
+  return request(self, "stats", self.index)
+end
 
 
 ---Delays and loses what a link sends (netem). Without options what was set is
@@ -284,6 +304,7 @@ function Link:stats() return request(self, "stats", self.index) end
 ---part that is lost: 0 to 1
 ---@return nslua.Link self
 function Link:netem(opts)
+  sys.self(self, "Link")
   if opts == nil then
     request(self, "no_netem", self.index)
     return self
@@ -310,7 +331,10 @@ end
 ---Raises: EPERM, ENODEV (it is gone), EOPNOTSUPP (one that cannot be deleted).
 ---Source: rtnetlink(7)
 ---@return true
-function Link:delete() return request(self, "delete_link", self.index) end
+function Link:delete()
+  sys.self(self, "Link")
+  return request(self, "delete_link", self.index)
+end
 
 object.index_of, object.integer, object.settings, object.SETTABLE = index_of, integer, settings, SETTABLE
 

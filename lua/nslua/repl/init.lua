@@ -19,7 +19,7 @@ local repl = {}
 
 ---@class nslua.Session
 local Session = {}
-Session.__index = Session
+Session.__index, Session.__name = Session, "nslua.Session"
 
 
 -- -- errors ------------------------------------------------------------------
@@ -53,6 +53,7 @@ end
 ---
 ---@return string
 function Session:traceback()
+  sys.self(self, "Session")
   local last = self.last_error
   if not last then return "" end
   local said = style.within(self, failure.text, self.number, last.err, style.columns(self))
@@ -67,6 +68,7 @@ end
 ---@param fn function
 ---@return table outcome  ok, values or error, seconds
 function Session:call(fn, ...)
+  sys.self(self, "Session")
   local began = style.quietly(ns.clock)
   local results = table.pack(xpcall(fn, failure.catch, ...))
   local seconds = style.quietly(ns.clock) - began
@@ -102,6 +104,7 @@ end
 ---been), action (what the owner of the terminal is to do:
 ---kind = "shell", "lesson", "undo", with command, proc, name)
 function Session:feed(line)
+  sys.self(self, "Session")
   line = line:gsub("\r\n", "\n"):gsub("\n$", "")
   if not self.pending then
     if not line:find "%S" then return { ok = true, values = { n = 0 }, text = "", notes = {} } end
@@ -133,6 +136,7 @@ function Session:abandon() self.pending = nil end
 ---@return string prompt
 ---@return string continuation
 function Session:prompt()
+  sys.self(self, "Session")
   local env = self.env
   local own, own2 = rawget(env, "_PROMPT"), rawget(env, "_PROMPT2")
   local marks = place.marks(self.start, self.here)
@@ -179,6 +183,7 @@ end
 ---@param v any
 ---@return string
 function Session:print(v)
+  sys.self(self, "Session")
   return style.within(self, value.text, v, style.columns(self))
 end
 
@@ -186,6 +191,7 @@ end
 ---@param values table
 ---@return string
 function Session:print_all(values)
+  sys.self(self, "Session")
   return style.within(self, value.list, values, style.columns(self))
 end
 
@@ -197,6 +203,7 @@ end
 ---@param what any
 ---@return string
 function Session:help(what)
+  sys.self(self, "Session")
   return style.within(self, require("nslua.repl.help").text, self, what)
 end
 
@@ -208,6 +215,7 @@ end
 ---@param what any
 ---@return string
 function Session:source(what)
+  sys.self(self, "Session")
   return style.within(self, require("nslua.repl.help").source, self, what)
 end
 
@@ -221,6 +229,7 @@ end
 ---@return table found  from: the byte where the word begins; items: each with text
 ---and help, one line
 function Session:complete(line, cursor)
+  sys.self(self, "Session")
   return style.within(self, require("nslua.repl.complete").at, self, line, cursor or #line)
 end
 
@@ -229,6 +238,7 @@ end
 ---@param name string
 ---@return any
 function Session:value(name)
+  sys.self(self, "Session")
   local v, found = self.locals:get(name)
   if found and not (self.locals.cells[name].builtin and rawget(self.env, name) ~= nil) then
     return v
@@ -246,6 +256,7 @@ end
 ---
 ---@return string
 function Session:close()
+  sys.self(self, "Session")
   if self.closed then return "" end
   self.closed = true
   local said, children = {}, ending.children(self.inherited)

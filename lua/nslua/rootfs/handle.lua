@@ -29,8 +29,8 @@ function handle.is(value)
 end
 
 local function check(root)
-  if getmetatable(root) ~= metatable then error("a Rootfs is wanted: root:method()", 3) end
-  if root.closed then error("the root is closed", 3) end
+  sys.self(root, "Rootfs")
+  if root.closed then sys.raise "the root is closed" end
   return root
 end
 
@@ -113,6 +113,7 @@ end
 ---    local root = ns.rootfs.get(); root:close()
 ---
 function Rootfs:close()
+  sys.self(self, "Rootfs")
   if self.lock then self.lock:close() end
   if self.scratch and not self.closed and self.generation == ns.generation() then
     removal.scratch(self.scratch)
