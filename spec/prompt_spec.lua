@@ -396,6 +396,13 @@ describe("from the prompt", function()
     leave(t)
   end)
 
+  prompts.readline_it("says nothing of the size in the environment, which would outlive it in a shell", function()
+    local t = prompts.start { editor = readline, env = { LINES = "", COLUMNS = "" } }
+    prompts.lines(t, "b = ns.box { 'user' }", "b:sh 'echo is ${LINES:-un}${COLUMNS:-set}'")
+    t:expect "\nis unset\n"
+    leave(t)
+  end)
+
   prompts.readline_it("~/.inputrc counts, with $if lua", function()
     local file = prompts.folder() .. "/inputrc"
     local out <close> = assert(io.open(file, "w"))

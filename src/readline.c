@@ -39,6 +39,7 @@ static const struct {
   {"rl_readline_name", &editor.name},
   {"rl_catch_signals", &editor.catch_signals},
   {"rl_catch_sigwinch", &editor.catch_resize},
+  {"rl_change_environment", &editor.change_environment},
   {"rl_resize_terminal", &editor.resize},
   {"rl_prep_terminal", &editor.prepare},
   {"rl_deprep_terminal", &editor.release},
@@ -272,6 +273,8 @@ static void set_editor_up(void) {
     *editor.catch_signals = 0;
   if (editor.catch_resize != NULL)
     *editor.catch_resize = 0;
+  if (editor.change_environment != NULL) /* a shell would not see a new size */
+    *editor.change_environment = 0;
   if (editor.breaks != NULL)
     *editor.breaks = breaks;
   if (editor.basic_breaks != NULL)

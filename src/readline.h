@@ -22,6 +22,7 @@ typedef struct Editor {
   void (*cleanup)(void);
   const char **name; /* for "$if" in ~/.inputrc */
   int *catch_signals, *catch_resize;
+  int *change_environment; /* LINES and COLUMNS, for what we start */
   void (*resize)(void);
   void (*prepare)(int meta); /* the terminal, for editing */
   void (*release)(void);
