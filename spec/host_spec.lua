@@ -120,6 +120,22 @@ describe("Ctrl-C", function()
     output:close()
   end)
 
+  it("while something is waited for shows the lines of the script alone", function()
+    local child <close>, output = start [[
+      local ns = require "nslua"
+      io.stdout:setvbuf 'no'
+      ns.fd(1):dup2(2)
+      print 'ready'
+      ns.poll({}, 60)]]
+    assert.equal("ready", output:read())
+    assert.is_nil(child:wait(0.3)) -- until it waits
+    child:kill "INT"
+    assert.matches("interrupted!\nstack traceback:\n\t%[C%]: in [^\n]*poll'\n\t%(command line%):5: in main chunk\n\t%[C%]: in %?\n$",
+      output:read "a")
+    assert.same({ nil, "exit", 1 }, { child:wait(10) })
+    output:close()
+  end)
+
   it("given twice ends what cannot be interrupted", function()
     local child <close>, output = start [[
       io.stdout:setvbuf 'no'

@@ -265,7 +265,7 @@ void lib_interrupt_point(lua_State *L) {
   if (lua_gethook(L) == NULL)
     return;
   /* A hook runs only while the VM does: give it one instruction. */
-  if (luaL_loadstring(L, "return") == LUA_OK)
+  if (luaL_loadbuffer(L, "return", 6, "@nslua/interrupt.lua") == LUA_OK)
     lua_call(L, 0, 0);
   else
     lua_pop(L, 1);
