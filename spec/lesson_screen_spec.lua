@@ -276,6 +276,12 @@ describe("a lesson on a terminal", function()
       t:type "stty -a | grep -ow -e '-*icanon'\r"
       t:expect "\nicanon\n"
       t:expect "%$ "
+      t:type "bg\r" -- where it wants the terminal, and does not get it
+      t:expect "%$ "
+      assert.is_false(t:shows("q quit", 0.3))
+      t:type "jobs\r"
+      t:expect "[Ss]topped"
+      t:expect "%$ "
       t:type "fg\r"
       t:expect "q:quit"
     end

@@ -156,6 +156,12 @@ describe("the terminal after", function()
       t:type "stty -a | grep -ow -e '-*echo'; jobs\n"
       t:expect "\necho\n" -- the modes are the shell's again
       t:expect "[Ss]topped"
+      t:type "bg\n" -- where it wants the terminal, and stops again
+      t:expect "%$ "
+      ns.poll({}, 0.3)
+      t:type "jobs; echo the shell''s\n"
+      t:expect "[Ss]topped"
+      t:expect "the shells\n"
       t:type "fg\n"
       t:expect "PROGRAM"
       ns.poll({}, 0.3)

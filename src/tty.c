@@ -196,6 +196,24 @@ static int next_event(lib_Proc *proc) {
   return STOPPED;
 }
 
+/* Waits until the terminal is ours to give: who was continued with bg stops
+   again, as any job that wants the terminal. EIO: there is no shell above. */
+static void await_foreground(int fd) {
+  sigset_t set, old;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTTOU);
+  sigprocmask(SIG_UNBLOCK, &set, &old);
+  while (tcsetpgrp(fd, getpgrp()) == -1 && errno == EINTR)
+    ;
+  sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+/* sys.await_foreground(fd): returns when this job has the terminal */
+static int tty_await_foreground(lua_State *L) {
+  await_foreground(lib_checkfd(L, 1));
+  return 0;
+}
+
 /* The child was stopped (Ctrl-Z): we stop too, as one job, and go on together
    when the shell above says so. Without such a shell SIGTSTP does nothing
    (our group is an orphan) and the child goes on at once. */
@@ -205,6 +223,7 @@ static void stop_together(int fd, pid_t group, const struct termios *ours) {
   set_group(fd, getpgrp());
   set_modes(fd, ours);
   kill(0, SIGTSTP);
+  await_foreground(fd);
   if (saved)
     set_modes(fd, &theirs);
   set_group(fd, group);
@@ -248,6 +267,7 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg internals[] = {
+  {"await_foreground", tty_await_foreground},
   {"heed_interrupt", tty_heed_interrupt},
   {"lend_terminal", tty_lend_terminal},
   {"lends_terminal", tty_lends_terminal},

@@ -196,6 +196,7 @@ function on.suspend()
   io.stdout:flush()
   local terminal <close> = ns.fd(0)
   pcall(ns.killpg, terminal:tcgetpgrp(), "TSTP")
+  sys.await_foreground(terminal)
 end
 
 
