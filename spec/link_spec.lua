@@ -205,6 +205,17 @@ describe("links", function()
     assert.equal("false\tEPERM\tRTM_NEWLINK\ttrue\ttrue\ntrue\n", out)
   end)
 
+  it("are shown to who has no right of a process that shares its network: nothing is joined", function()
+    local out, err, status = helpers.as_nobody [[
+      local ns = require "nslua"
+      local made, box = pcall(ns.box, { "uts" })
+      if not made then return print "no box" end
+      print(#box:links() == #ns.link.list(), #ns.link.list { ns = ns.of(box, "net") } > 0)
+      box:close()]]
+    assert.same({ "", 0 }, { err, status })
+    if out ~= "no box\n" then assert.equal("true\ttrue\n", out) end
+  end)
+
   it_in_box("show in the trace, and leave no descriptor", function(box)
     ns.link.list { ns = box }
     local before, lines = helpers.fds(), {}

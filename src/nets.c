@@ -22,6 +22,7 @@
 
 #include "kernel.h"
 #include "lib.h"
+#include "ns.h"
 #include "raw.h"
 
 /* What the child is to do, and what came of it. */
@@ -236,8 +237,11 @@ static void judge_socket(lua_State *L, const Errand *e) {
 static int nets_socket(lua_State *L) {
   Errand e = {.act = open_there, .result = -1, .net = -1, .call = "clone"};
   read_kind(L, 1, &e);
-  if (!lua_isnoneornil(L, 4))
+  if (!lua_isnoneornil(L, 4)) {
     e.net = check_net(L, 4);
+    if (ns_is_current(lua_touserdata(L, 4))) /* joining wants rights over it */
+      e.net = -1;
+  }
   lib_Fd *h = lib_newfd(L);
   if (e.net == -1) {
     if (open_socket(&e))

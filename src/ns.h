@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ns.h - handles on namespaces, for the two files that change the namespaces
- * of this process (setns.c, back.c).
+ * ns.h - handles on namespaces, for the files that change the namespaces of
+ * this process or go into others (setns.c, back.c, nets.c).
  */
 #ifndef NSLUA_NS_H
 #define NSLUA_NS_H
