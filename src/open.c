@@ -6,6 +6,7 @@
  * from the source tree DIR instead, so that an edit needs no build.
  */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,24 +191,40 @@ static int sys_embedded(lua_State *L) {
 
 /* -- shared objects of our own: nslua/fetch.so and its like --------------- */
 
-/* Pushes the folder that holds the program or the library that this is. */
-static void push_home(lua_State *L) {
-  char exe[4096];
+/* The program or library that this is, as a whole path; "" is not known. */
+static char own_file[4096];
+
+static void set_own_file(const char *file) {
+  char here[2048] = "";
+  bool relative = *file != '/' && strchr(file, '/') != NULL;
+  if (relative && getcwd(here, sizeof here) == NULL)
+    *here = '\0';
+  if (*file == '/' || *here != '\0')
+    snprintf(own_file, sizeof own_file, "%s%s%.2000s", here,
+             relative ? "/" : "", file);
+}
+
+/* While it can be seen: roots and directories change later. */
+static void find_own_file(void) {
   Dl_info info;
-  const char *file = exe;
-  ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-  exe[n > 0 ? n : 0] = '\0';
-  if (n <= 0) { /* no /proc: as it was started, when that is a whole path */
-    unsigned long address = getauxval(AT_EXECFN);
-    const char *started;
-    memcpy(&started, &address, sizeof started);
-    file = started != NULL && *started == '/' ? started : exe;
-  }
   if (dladdr((void *)embedded_files, &info) != 0 &&
-      strstr(info.dli_fname, ".so") != NULL)
-    file = info.dli_fname;
-  const char *slash = strrchr(file, '/');
-  lua_pushlstring(L, file, slash ? (size_t)(slash - file) : 0);
+      strstr(info.dli_fname, ".so") != NULL) {
+    set_own_file(info.dli_fname);
+    return;
+  }
+  ssize_t n = readlink("/proc/self/exe", own_file, sizeof own_file - 1);
+  own_file[n > 0 ? n : 0] = '\0';
+  unsigned long address = n > 0 ? 0 : getauxval(AT_EXECFN);
+  const char *started; /* no /proc: as it was started */
+  memcpy(&started, &address, sizeof started);
+  if (started != NULL)
+    set_own_file(started);
+}
+
+/* nslua.sys.own_file() -> path of the program or library that this is, or "" */
+static int sys_own_file(lua_State *L) {
+  lua_pushstring(L, own_file);
+  return 1;
 }
 
 /* nslua.sys.library_paths() -> where a shared object of ours may stand:
@@ -218,7 +235,8 @@ static int sys_library_paths(lua_State *L) {
                                       "/?.so", "/../lib/nslua/?.so",
                                       "/../../nslua/?.so"};
   lua_settop(L, 0);
-  push_home(L);
+  const char *slash = strrchr(own_file, '/');
+  lua_pushlstring(L, own_file, slash ? (size_t)(slash - own_file) : 0);
   lua_newtable(L);
   for (int i = 0; i < (int)(sizeof below / sizeof *below); i++) {
     lua_pushfstring(L, "%s%s", lua_tostring(L, 1), below[i]);
@@ -249,6 +267,7 @@ static const luaL_Reg funcs[] = {
   {"embedded", sys_embedded},
   {"library_paths", sys_library_paths},
   {"load_library", sys_load_library},
+  {"own_file", sys_own_file},
   {"own_globals", sys_own_globals},
   {NULL, NULL},
 };
@@ -273,7 +292,9 @@ static int luaopen_nslua_sys(lua_State *L) {
     scan_open,  ps_open,    netid_open, subid_open, clock_open,
     nets_open,  regex_open,
   };
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   luaL_checkversion(L);
+  pthread_once(&once, find_own_file);
   lua_settop(L, 0);
   lua_createtable(L, 0, 64);
   luaL_setfuncs(L, funcs, 0);

@@ -2,13 +2,18 @@
 -- The ids that the caller's user namespace knows, each mapped to itself: what a
 -- new one below it is given so that nothing changes. user_namespaces(7).
 
+local sys = require "nslua.sys"
+
 local identity = {}
 
 
 -- "0 100000 65536": inside, outside, how many.
 local function ranges_in(file)
   local ranges = {}
-  for line in io.lines(file) do
+  local opened, _, errno = io.open(file) -- io is not traced
+  if not opened then error(sys.error(errno, "open", sys.quote(file)), 0) end
+  local maps <close> = opened
+  for line in maps:lines() do
     local inside, _, count = line:match "(%d+)%s+(%d+)%s+(%d+)"
     inside, count = math.tointeger(inside), math.tointeger(count)
     ranges[#ranges + 1] = { inside, inside, count }

@@ -25,17 +25,21 @@ end
 
 -- After chroot, pivot_root or setns("mnt") our own program is out of sight.
 local function root_changed()
-  local seen, exe = pcall(ns.readlink, "/proc/self/exe")
-  if not seen then return ns.access "/proc/self" end -- no /proc tells nothing
-  return not ns.access(exe, "r")
+  local own = sys.own_file()
+  local _, _, errno = ns.try(ns.stat, own)
+  return own ~= "" and errno == 2
 end
+
+local BUILT_WITH = { archive = "libarchive", fetch = "libcurl", net = "libnl-route-3" }
 
 local function explain(name, tried)
   if root_changed() then
-    return ("nslua/%s.so cannot be opened: this process has changed its root;"
-      .. " open it before: require(\"nslua.library\").open(\"%s\")"):format(name, name)
+    return ("nslua/%s.so cannot be opened: this process has changed its root, and %s is out of sight;"
+      .. " open it before: require(\"nslua.library\").open \"%s\""):format(name, sys.clean(sys.own_file()), name)
   end
-  return ("nslua/%s.so cannot be opened:\n  %s"):format(name, table.concat(tried, "\n  "))
+  local with = BUILT_WITH[name]
+  return ("nslua/%s.so cannot be opened:\n  %s%s"):format(name, table.concat(tried, "\n  "),
+    with and ("\n  (it is built where %s is: make deps && make)"):format(with) or "")
 end
 
 
@@ -61,7 +65,7 @@ function library.open(name)
       tried[#tried + 1] = "no " .. path
     end
   end
-  error(explain(name, tried), 2)
+  sys.raise(explain(name, tried))
 end
 
 

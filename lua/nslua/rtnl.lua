@@ -25,11 +25,7 @@ local CALLS = {
 
 
 ---What opens the library: a process that will change its root does it before.
-function rtnl.library()
-  local ok, lib = pcall(library.open, "net")
-  if ok then return lib end
-  sys.raise((tostring(lib):gsub("^%S+:%d+: ", "")) .. "\n  (it is built where libnl-route-3 is: make deps && make)")
-end
+function rtnl.library() return library.open "net" end
 
 
 -- -- targets -----------------------------------------------------------------
