@@ -51,6 +51,8 @@ describe("links", function()
 
   it("are refused by wrong arguments, at the caller's line", function()
     wrong("unknown option \"kin\" %(did you mean \"kind\"%?%)", ns.link.add, { kin = "veth" })
+    local raw = setmetatable({}, { __name = "\27[31m", __tostring = function() return "\27[31m" end })
+    wrong("unknown option %[table%]$", ns.link.add, { [raw] = 1 })
     wrong("kind is a word", ns.link.add, { kind = "ve th" })
     wrong("kind is a word", ns.link.add, {})
     wrong("at most 15", ns.link.add, { kind = "bridge", name = ("x"):rep(16) })

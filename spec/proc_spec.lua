@@ -107,6 +107,19 @@ describe("processes", function()
       assert.matches("sethostname", err)
     end)
 
+    it("shows control bytes of an error, and leaves its lines", function()
+      local _, err = helpers.nslua [[
+        local ns = require "nslua"
+        local named = load("local f = ... f()", "=\27[2Jchunk")
+        for _, v in ipairs { "a\27[31m\r\b\x9b \xff\xc2\x9b é\tb\nc", setmetatable({}, { __name = "\27]0;title\7" }) } do
+          ns.fork(named, function() error(v, 0) end):wait()
+        end]]
+      assert.truthy(err:find("nslua: a\\x1B[31m\\x0D\\x08\\x9B \\xFF\\xC2\\x9B é\tb\nc\nstack traceback:\n\t", 1, true), err)
+      assert.truthy(err:find("nslua: \\x1B]0;title\\x07: 0x", 1, true), err)
+      assert.truthy(err:find("\\x1B[2Jchunk:1: in ", 1, true), err)
+      assert.is_nil(err:find "[^\n\t\32-\126\128-\255]")
+    end)
+
     it("starts with default signals and the mask of its parent", function()
       local caught = ns.fork(function() return tonumber(status "SigCgt", 16) & 2 == 0 and status "SigBlk" == ("0"):rep(16) end)
       assert.equal("true exit 0", outcome(caught:wait()))

@@ -107,15 +107,19 @@ size_t lib_printable(const char *text, size_t left) {
   return n;
 }
 
+typedef enum { A_LINE, A_LITERAL, LINES } Form;
+
 static void add_clean(luaL_Buffer *B, const char *s, size_t length,
-                      bool quoted) {
+                      Form form) {
   char hex[8];
   while (length > 0) {
     size_t n = lib_printable(s, length);
-    if (quoted && (*s == '"' || *s == '\\'))
+    if (form == A_LITERAL && (*s == '"' || *s == '\\'))
       luaL_addchar(B, '\\');
     if (n > 0) {
       luaL_addlstring(B, s, n);
+    } else if (form == LINES && (*s == '\n' || *s == '\t')) {
+      luaL_addchar(B, *s);
     } else if (*s == '\n') {
       luaL_addstring(B, "\\n");
     } else if (*s == '\t') {
@@ -132,16 +136,23 @@ static void add_clean(luaL_Buffer *B, const char *s, size_t length,
 
 void lib_addquoted(luaL_Buffer *B, const char *s, size_t length) {
   luaL_addchar(B, '"');
-  add_clean(B, s, length, true);
+  add_clean(B, s, length, A_LITERAL);
   luaL_addchar(B, '"');
 }
 
 const char *lib_pushclean(lua_State *L, const char *s, size_t length) {
   luaL_Buffer B;
   luaL_buffinit(L, &B);
-  add_clean(&B, s, length, false);
+  add_clean(&B, s, length, A_LINE);
   luaL_pushresult(&B);
   return lua_tostring(L, -1);
+}
+
+void lib_pushlines(lua_State *L, const char *s, size_t length) {
+  luaL_Buffer B;
+  luaL_buffinit(L, &B);
+  add_clean(&B, s, length, LINES);
+  luaL_pushresult(&B);
 }
 
 void *lib_scratch(lua_State *L, size_t size) {

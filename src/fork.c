@@ -20,8 +20,11 @@ extern char **environ;
 /* -- fork ----------------------------------------------------------------- */
 
 static int traceback(lua_State *L) {
+  size_t length;
   const char *message = luaL_tolstring(L, 1, NULL);
   luaL_traceback(L, L, message, 1);
+  message = lua_tolstring(L, -1, &length);
+  lib_pushlines(L, message, length);
   return 1;
 }
 

@@ -121,6 +121,8 @@ void lib_addquoted(luaL_Buffer *B, const char *s, size_t length);
 size_t lib_printable(const char *s, size_t left);
 /* Pushes s with control bytes and broken UTF-8 shown as \xNN. */
 const char *lib_pushclean(lua_State *L, const char *s, size_t length);
+/* The same for a text of several lines: newlines and tabs stay. */
+void lib_pushlines(lua_State *L, const char *s, size_t length);
 /* Memory that lives as long as its userdata on the stack. */
 void *lib_scratch(lua_State *L, size_t size);
 

@@ -196,7 +196,7 @@ function rtnl.check_keys(what, opts, known)
     if type(key) ~= "string" or not (" " .. known .. " "):find(" " .. key .. " ", 1, true) then
       local near = type(key) == "string" and sys.nearest(key, list)
       sys.raise(("%s: unknown option %s%s"):format(what, type(key) == "string" and sys.quote(key)
-        or tostring(key), near and (' (did you mean "%s"?)'):format(near) or ""))
+        or ("[%s]"):format(math.type(key) and key or type(key)), near and (' (did you mean "%s"?)'):format(near) or ""))
     end
   end
   return opts
