@@ -193,6 +193,19 @@ describe("nginx", function()
     assert.equal("got network", said)
   end)
 
+  helpers.need_it(function()
+    local ok, why = servers.have "nginx"()
+    return ok and pcall(helpers.in_child, function() ns.unshare "user" end), why or "user namespaces are refused"
+  end, "leaves no thread in who asked: a user namespace can be made after it, well or not", function()
+    for _, url in ipairs { server.url .. "/root.tar.gz", "http://no.such.host.invalid/x", "http://127.0.0.1:1/x" } do
+      local out, err = helpers.nslua(([[
+        local ns = require "nslua"
+        print((pcall(ns.rootfs.get, %q, { quiet = true, timeout = 2 })), #ns.readdir "/proc/self/task")
+        print(pcall(ns.unshare, "user"))]]):format(url), { env = { XDG_CACHE_HOME = base .. "/after", http_proxy = false } })
+      assert.same({ tostring(url:find(server.url, 1, true) ~= nil) .. "\t1\ntrue\ttrue\n", "" }, { out, err })
+    end
+  end)
+
   it_here("may have its CA in one variable while another is empty", function()
     local said = get(server.secure .. "/root.tar.gz", { env = { SSL_CERT_FILE = server.ca,
       CURL_CA_BUNDLE = "", SSL_CERT_DIR = "" } })
