@@ -108,6 +108,24 @@ describe("the prompt in a pipe", function()
   end)
 end)
 
+describe("a C module of the distribution", function()
+  local function has(name)
+    return function() return package.searchpath(name, package.cpath) ~= nil, name .. " is not installed" end
+  end
+
+  for _, name in ipairs { "lfs", "term.core", "system.core" } do
+    helpers.need_it(has(name), "finds the Lua of the program, and no other: " .. name, function()
+      local out, err = helpers.nslua(([[
+        local made = require(%q)
+        for line in io.lines "/proc/self/maps" do
+          if line:find "/liblua[%%d.-]*%%.so" then print(line) end
+        end
+        print(type(made))]]):format(name))
+      assert.same({ "table\n", "" }, { out, err })
+    end)
+  end
+end)
+
 describe("Ctrl-C", function()
   it("is an error that a script may catch", function()
     local child <close>, output = start [[
