@@ -149,7 +149,7 @@ local symptoms = {
   { nil, "a limit on processes", machine { nproc = 12, pids_max = 9 }, "clone3", "EAGAIN", {},
     "too-many", "ulimit -u is 12, the cgroup allows 9", "proc:close()" },
   { nil, "a clock of others, with threads", machine { threads = 2 }, "setns", "EUSERS",
-    { "4", "CLONE_NEWTIME" }, "join-time-threads", "threads", "ns.clone({NS}, fn), or" },
+    { "4", "CLONE_NEWTIME" }, "join-time-threads", "threads", "ns.clone({ NS }, fn), or" },
   { nil, "no way back to the old user namespace", inside(), "setns", "EPERM",
     { "the old user namespace" }, "no-way-back", "no way back", "ns.fork(fn)",
     "no way back to user: " },

@@ -367,7 +367,7 @@ return {
   {
     id = "join-time-threads", call = "setns", errno = "EUSERS",
     why = "A process with threads cannot join a time namespace.",
-    fix = "join in a child: ns.clone({NS}, fn), or before the first thread starts",
+    fix = "join in a child: ns.clone({ NS }, fn), or before the first thread starts",
     see = "time_namespaces(7)",
   },
   {
