@@ -317,6 +317,7 @@ for _, name in ipairs(LESSONS) do
     if ok then return end
     local told = said:find "\n%s*why  %u" and said:find "\n%s*fix  %l"
       or said:find("/proc is not mounted here (mount -t proc proc /proc)", 1, true)
+      or said:find(" is 0 (an admin may run: sysctl -w user.max_", 1, true)
     told = told and "why" or "mute"
     error(("%s %s %s"):format(how, code, told), 0)
   end
