@@ -152,9 +152,9 @@ static void trace_va(lua_State *L, long result, const char *call,
 
 long lib_check(lua_State *L, long result, const char *call, const char *fmt,
                ...) {
-  int error_number = errno;
   if (result != -1 && !lib_tracing())
     return result;
+  int error_number = errno;
   va_list ap;
   va_start(ap, fmt);
   if (result == -1)
@@ -166,8 +166,8 @@ long lib_check(lua_State *L, long result, const char *call, const char *fmt,
 
 int lib_done(lua_State *L, long result, const char *call, const char *fmt,
              ...) {
-  int error_number = errno;
   if (result == -1 || lib_tracing()) {
+    int error_number = errno;
     va_list ap;
     va_start(ap, fmt);
     if (result == -1)
