@@ -104,7 +104,8 @@ describe("in a root without /proc", function()
     end)
   end
 
-  helpers.ns_it("user mnt pid uts", "a box from before is as good as it was", function()
+  -- In a user namespace the kernel refuses the way back to the pid namespace.
+  helpers.root_it("a box from before is as good as it was", function()
     stranded(function(box)
       assert.equal("before\n", box:read { "uname", "-n" })
       ns.unshare "pid"

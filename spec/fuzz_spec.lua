@@ -82,6 +82,7 @@ describe("every function that a script can reach", function()
     local path = os.tmpname()
     local stderr <close> = ns.open(path, "wronly,append")
     local foreign = values.foreign()
+    local _ <close> = foreign.Proc
     local opts = { list = targets.all(), foreign = foreign, stderr = stderr, seed = SEED, rounds = ROUNDS, at = 1, first = 1, count = 0 }
     local faults = {}
     local at, first = 1, 1

@@ -67,13 +67,27 @@ static void record_end(lib_Proc *proc, const siginfo_t *info) {
   lib_close(&proc->h); /* there is nobody left to ask */
 }
 
-/* Somebody else has waited, or the program ignores SIGCHLD and nobody can: what
-   the pidfd still knows. */
+/* What the pidfd knows of the end. A death that nobody is to wait for is seen a
+   moment before the kernel has written down how it was: with that the pidfd
+   hangs up. */
+static bool get_exit_info(int pidfd, pidfd_Info *info) {
+  struct pollfd p = {pidfd, 0, 0};
+  for (int tries = 0; tries < 2; tries++) {
+    *info = (pidfd_Info){.mask = PIDFD_INFO_EXIT};
+    if (ioctl(pidfd, PIDFD_GET_INFO, info) == -1)
+      return false;
+    if (info->mask & PIDFD_INFO_EXIT)
+      return true;
+    poll(&p, 1, 200);
+  }
+  return false;
+}
+
+/* Somebody else has waited, or the program ignores SIGCHLD and nobody can. */
 static bool ask_end(lib_Proc *proc) {
-  pidfd_Info info = {.mask = PIDFD_INFO_EXIT};
+  pidfd_Info info;
   siginfo_t end = {0};
-  if (ioctl(proc->h.fd, PIDFD_GET_INFO, &info) == -1 ||
-      !(info.mask & PIDFD_INFO_EXIT))
+  if (!get_exit_info(proc->h.fd, &info))
     return false;
   bool exited = WIFEXITED(info.exit_code);
   end.si_code = exited ? CLD_EXITED : CLD_KILLED;

@@ -246,7 +246,9 @@ local function furnish()
   ns.mount("none", "/", nil, "rec,private")
   ns.mount("proc", "/proc", "proc", "nosuid,nodev,noexec")
   for _, path in ipairs { "/tmp", "/run", os.getenv "HOME" } do
-    ns.mount("tmpfs", path, "tmpfs", "nosuid,nodev", "mode=755,size=16m")
+    if ns.access(path) then -- a home below /tmp is out of sight already
+      ns.mount("tmpfs", path, "tmpfs", "nosuid,nodev", "mode=755,size=16m")
+    end
   end
 end
 

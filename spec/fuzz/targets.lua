@@ -93,8 +93,9 @@ local function add_types(list, seen)
   for _, kind in ipairs(sorted_functions(values.live)) do
     local make = values.live[kind]
     local live <close> = setmetatable({}, { __close = function(t) values.close(t.value, {}) end })
-    live.value = make()
-    local mt = debug.getmetatable(live.value) or {}
+    local mt = debug.getregistry()["nslua." .. kind] -- a handle's, whoever may make one
+    live.value = not mt and make() or nil
+    mt = mt or debug.getmetatable(live.value) or {}
     for _, name in ipairs(sorted_functions(mt)) do add(list, seen, kind, kind .. ":" .. name, mt[name], kind) end
     if type(mt.__index) == "table" then
       for _, name in ipairs(sorted_functions(mt.__index)) do
