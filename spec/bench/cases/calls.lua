@@ -20,6 +20,10 @@ return function(bench)
       { "nslua", { "./nslua", "spec/bench/calls.lua", name, count }, asked = true, per = count,
         goals = { { "C", goal } } },
     }
+    if name == "propagate" then
+      table.insert(cases[i], { "Lua, a function without a check",
+        { "./nslua", "spec/bench/calls.lua", name, count, bench.build .. "/bare.so" }, asked = true, per = count })
+    end
   end
   return cases
 end
